@@ -1,0 +1,48 @@
+/**
+ * The port to small records that outlive a process or are seen by several: results, idempotency keys, overrides, alerts,
+ * audit. A record is a JSON value under a collection and a key; it has a version for compare-and-set and may expire.
+ *
+ * Semantics that every engine keeps (its conformance suite says so test by test): an expired record is never returned, not
+ * even before it is swept; of several writers with the same `ifVersion` exactly one succeeds; keys list in byte order.
+ */
+import type { JsonValue } from '../operation/converse.ts'
+
+export interface StateRecord {
+  readonly key: string
+  readonly value: JsonValue
+  /** Grows with every write of the key. */
+  readonly version: number
+  /** Wall clock; null: kept until deleted. */
+  readonly expiresAtMs: number | null
+}
+
+export type PutOutcome =
+  | { readonly stored: true; readonly version: number }
+  /** The condition did not hold; what is there instead, if anything. */
+  | { readonly stored: false; readonly current: StateRecord | undefined }
+
+export interface PutOptions {
+  readonly expiresAtMs?: number
+  /** Write only when the key is absent, or only over this version. Without it the write always succeeds. */
+  readonly ifVersion?: number | 'absent'
+}
+
+export interface ListOptions {
+  readonly prefix?: string
+  /** Keys strictly after this one in the listing's direction: the last key of the page before. */
+  readonly after?: string
+  readonly limit: number
+  /** From the greatest key down; ids sort by creation, so this is newest first. */
+  readonly descending?: boolean
+}
+
+export interface StateStore {
+  get(collection: string, key: string): Promise<StateRecord | undefined>
+  put(collection: string, key: string, value: JsonValue, options?: PutOptions): Promise<PutOutcome>
+  /** True when a record was there (and had that version) and is gone now. */
+  delete(collection: string, key: string, options?: { readonly ifVersion?: number }): Promise<boolean>
+  list(collection: string, options: ListOptions): Promise<readonly StateRecord[]>
+  /** Resolves when the engine reads and writes; rejects with the reason when it does not. For health. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
