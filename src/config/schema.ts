@@ -1,0 +1,167 @@
+/**
+ * The one description of the configuration, in the public contract's names (part 2). From it are made:
+ *
+ *   the type `Config`              below
+ *   validation and defaults        `read-config.ts`
+ *   what a reload may change       `reload-plan.ts`
+ *   the published JSON Schema      `published-schema.ts` -> docs/hybrid-routing.schema.json
+ *   the reference page             `reference-page.ts` -> docs/configuration.md
+ *
+ * A member with a default is optional in the file and always there in a `Config`. What one member says about another
+ * (unique ids, known servers, allowed regions) is in `check-config.ts`.
+ *
+ * It must not know the environment, the file, or who reads which member.
+ */
+import type { Static } from 'typebox'
+import { choice, flag, group, list, oneOf, optional, orNull, section, tag, text, whole } from './fields.ts'
+import { limitTable, type LimitName } from './limits.ts'
+import { cloudEndpoint, directSchema, enabledFlag, idNames, regionText, urlText } from './schema-direct.ts'
+import { mcpSchema } from './schema-mcp.ts'
+import { routingSchema } from './schema-routing.ts'
+
+/** From the least to the most powerful: the index is the rank. */
+export const roles = ['viewer', 'operator', 'admin'] as const
+export type Role = (typeof roles)[number]
+
+/** The least urgent last. */
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+const key = group(
+  {
+    name: text({ ...idNames, description: 'Who it is, for audit and logs.', reload: 'live' }),
+    role: choice(roles, {
+      description: '`viewer` reads, `operator` also submits and acknowledges, `admin` also pulls levers.',
+      reload: 'live',
+    }),
+    secret: optional(
+      text({ description: 'The key itself; better as `${NAME}`.', maxLength: 1_024, pattern: '^[\\x21-\\x7e]+$', form: 'visible ASCII without spaces', secret: true, reload: 'live' }),
+    ),
+    sha256: optional(
+      text({ description: 'The SHA-256 of the key, in hexadecimal, in place of `secret`.', minLength: 64, maxLength: 64, pattern: '^[0-9a-fA-F]{64}$', form: '64 hexadecimal digits', secret: true, reload: 'live' }),
+    ),
+    tenant: orNull(text({ ...idNames, description: '', reload: 'live' }), {
+      description: 'The tenant whose operations it sees; another one in a request is refused. `null`: the request names it.',
+      default: null,
+      reload: 'live',
+    }),
+  },
+  { description: 'An API key. Exactly one of `secret` and `sha256`.', reload: 'live', oneOf: [{ required: ['secret'] }, { required: ['sha256'] }] },
+)
+
+const limitFields = Object.fromEntries(
+  Object.entries(limitTable).map(([name, limit]) => [name, whole({ ...limit, description: `${limit.description} ${limit.reason}`, reload: 'restart' })]),
+) as Record<LimitName, ReturnType<typeof whole>>
+
+export const configSchema = section('The configuration of Hybrid Routing.', {
+  server: section('Where the service listens.', {
+    host: text({
+      description: 'The address; one that is not loopback needs `auth`.',
+      maxLength: 255,
+      pattern: '^[A-Za-z0-9.:_\\[\\]-]+$',
+      form: 'an address or a host name',
+      default: '127.0.0.1',
+      reload: 'restart',
+    }),
+    port: whole({ description: 'The port; 0 takes a free one.', unit: 'port', minimum: 0, maximum: 65_535, default: 8_080, reload: 'restart' }),
+  }),
+  auth: orNull(
+    group(
+      {
+        keys: list(key, { description: 'The API keys.', minItems: 1, maxItems: 1_000, reload: 'live' }),
+        publicHealth: flag({ description: '`/health*` is readable without a key, as the runbook’s curl lines do.', default: true, reload: 'live' }),
+      },
+      { description: '', reload: 'live' },
+    ),
+    { description: 'Who may do what; `null`: a loopback service grants every role to local callers.', default: null, reload: 'live' },
+  ),
+  direct: directSchema,
+  mcp: mcpSchema,
+  store: oneOf(
+    [
+      group({ engine: tag('memory', 'In the process: gone when it ends.') }, { description: 'Nothing outlives the process.', reload: 'restart' }),
+      group(
+        {
+          engine: tag('sqlite', 'A file on this machine.'),
+          path: text({ description: 'The file, relative to the working directory.', default: 'data/hybrid-routing.db', reload: 'restart' }),
+          durability: choice(['process', 'power'], {
+            description: '`process`: survives the end of the process. `power`: also the loss of power, at the price of waiting for the disk.',
+            default: 'process',
+            reload: 'restart',
+          }),
+        },
+        { description: 'One instance, survives a restart.', reload: 'restart' },
+      ),
+      group(
+        {
+          engine: tag('redis', 'A Redis or Valkey server.'),
+          url: text({ description: 'Its address.', pattern: '^rediss?://[^\\s]+$', form: 'a redis:// or rediss:// address', secret: true, reload: 'restart' }),
+        },
+        { description: 'Several instances share it.', reload: 'restart' },
+      ),
+    ],
+    { description: 'What holds the queue, results, idempotency keys, overrides, alerts and audit.', default: { engine: 'memory' }, reload: 'restart' },
+  ),
+  routing: routingSchema,
+  limits: section('What the process can be made to hold.', limitFields),
+  metrics: section('Metrics beyond `/metrics`.', {
+    cloudwatch: section('Amazon CloudWatch.', {
+      enabled: enabledFlag('Whether metrics are published there.'),
+      region: orNull(text({ ...regionText, description: '', reload: 'restart' }), { description: 'Its region; `null`: that of the first target.', default: null, reload: 'restart' }),
+      endpoint: cloudEndpoint('Another address; `null`: the region’s own.'),
+      intervalMs: whole({ description: 'Between two publications.', unit: 'ms', minimum: 1_000, maximum: 3_600_000, default: 60_000, reload: 'restart' }),
+    }),
+  }),
+  logs: section('The log.', {
+    level: choice(logLevels, { description: 'The least urgent lines that are written.', default: 'info', reload: 'live' }),
+    content: flag({ description: 'Whether prompts and answers are logged.', default: false, reload: 'live' }),
+    cloudwatch: section('Amazon CloudWatch Logs.', {
+      enabled: enabledFlag('Whether lines are shipped there.'),
+      endpoint: cloudEndpoint('Another address; `null`: the region’s own.'),
+    }),
+  }),
+  alerts: section('Alerts.', {
+    notify: list(
+      oneOf(
+        [
+          group(
+            {
+              type: tag('sns', 'Amazon SNS.'),
+              topicArn: text({ description: 'The topic.', pattern: '^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:.+$', form: 'the ARN of an SNS topic', reload: 'restart' }),
+              endpoint: cloudEndpoint('Another address; `null`: the region’s own.'),
+            },
+            { description: 'An SNS topic.', reload: 'restart' },
+          ),
+          group(
+            { type: tag('webhook', 'A POST to an address.'), url: text({ ...urlText, description: 'The address. Often a secret by itself.', secret: true, reload: 'restart' }) },
+            { description: 'A webhook.', reload: 'restart' },
+          ),
+        ],
+        { description: 'Who is told.', reload: 'restart' },
+      ),
+      { description: 'Where notifications go.', default: [], maxItems: 32, reload: 'restart' },
+    ),
+  }),
+})
+
+/** Read-only at every depth, as `deepFreeze` makes it. */
+export type DeepReadonly<Value> = Value extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : Value extends object
+    ? { readonly [Member in keyof Value]: DeepReadonly<Value[Member]> }
+    : Value
+
+/** A valid configuration with every default filled in, frozen. A request keeps the one that it began with. */
+export type Config = DeepReadonly<Static<typeof configSchema>>
+
+export type AuthConfig = NonNullable<Config['auth']>
+export type ApiKeyConfig = AuthConfig['keys'][number]
+export type DirectConfig = Config['direct']
+export type DirectTargetConfig = DirectConfig['targets'][number]
+export type InferenceSettings = NonNullable<DirectConfig['operations']['emergency']>
+export type McpConfig = Config['mcp']
+export type McpServerConfig = McpConfig['servers'][string]
+export type McpRouteConfig = NonNullable<McpConfig['routes']['default']>
+export type StoreConfig = Config['store']
+export type RoutingConfig = Config['routing']
+export type LimitsConfig = Config['limits']
