@@ -1,0 +1,97 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  defaultConcurrencyLimitSettings as settings,
+  hasRoom,
+  onAttemptEnd,
+  onAttemptStart,
+  unlimited,
+  type ConcurrencyLimit,
+  type LimitSignal,
+} from './concurrency-limit.ts'
+
+const answered: LimitSignal = { kind: 'answered', slowness: 1 }
+const throttled: LimitSignal = { kind: 'too_much', retryAfterMs: undefined }
+
+function withInFlight(count: number, from: ConcurrencyLimit = unlimited): ConcurrencyLimit {
+  let state = from
+  for (let attempt = 0; attempt < count; attempt += 1) state = onAttemptStart(state)
+  return state
+}
+
+describe('the concurrency limit of a target', () => {
+  it('is none until the target says that there is one', () => {
+    expect(hasRoom(withInFlight(5_000), 'background_task', 'low', 0, settings)).toBe(true)
+  })
+
+  it('is set by the first throttle from what was in flight', () => {
+    expect(onAttemptEnd(withInFlight(100), throttled, 0, settings).limit).toBeCloseTo(70, 5)
+  })
+
+  it('decreases once for a volley of throttles that answer the same burst', () => {
+    let state = withInFlight(100)
+    for (let answer = 0; answer < 50; answer += 1) state = onAttemptEnd(state, throttled, 10, settings)
+    expect(state.limit).toBeCloseTo(70, 5)
+    expect(state.inFlight).toBe(50)
+  })
+
+  it('grows by about one place for every round of answers while it is full', () => {
+    let state = withInFlight(10, { ...unlimited, limit: 10 })
+    for (let answer = 0; answer < 10; answer += 1) state = onAttemptStart(onAttemptEnd(state, answered, 1_000, settings))
+    expect(state.limit).toBeGreaterThan(10.9)
+    expect(state.limit).toBeLessThan(11.1)
+  })
+
+  it('does not grow while it is not felt', () => {
+    expect(onAttemptEnd(withInFlight(2, { ...unlimited, limit: 10 }), answered, 0, settings).limit).toBe(10)
+  })
+
+  it('shrinks a little when first content takes several times its usual time', () => {
+    expect(onAttemptEnd(withInFlight(10, { ...unlimited, limit: 10 }), { kind: 'answered', slowness: 4 }, 1_000, settings).limit).toBeCloseTo(9, 5)
+  })
+
+  it.each([
+    ['background_task', 'low', 6, false, 'the lowest class is shed first'],
+    ['background_task', 'low', 5, true, 'it has its share'],
+    ['standard_analysis', 'medium', 8, false, 'medium leaves a fifth'],
+    ['infrastructure', 'critical', 9, true, 'the last places are for critical work'],
+    ['infrastructure', 'critical', 10, false, 'which respects the limit too'],
+    ['emergency', 'critical', 10_000, true, 'an emergency always passes'],
+  ] as const)('%s (%s) with %i of 10 in flight has room: %s, for %s', (type, priority, inFlight, expected) => {
+    expect(hasRoom({ ...unlimited, limit: 10, inFlight }, type, priority, 0, settings)).toBe(expected)
+  })
+
+  it('waits as long as the target asked, except for emergencies', () => {
+    const paused = onAttemptEnd(withInFlight(2), { kind: 'too_much', retryAfterMs: 3_000 }, 0, settings)
+    expect(hasRoom(paused, 'infrastructure', 'critical', 2_999, settings)).toBe(false)
+    expect(hasRoom(paused, 'infrastructure', 'critical', 3_000, settings)).toBe(true)
+    expect(hasRoom(paused, 'emergency', 'critical', 0, settings)).toBe(true)
+  })
+
+  it('stays within its bounds, counts what is in flight, and leaves every class a place on an idle target', () => {
+    const step = fc.oneof(
+      fc.constant<'start'>('start'),
+      fc.record({ signal: fc.constantFrom<LimitSignal>(answered, throttled, { kind: 'answered', slowness: 9 }, { kind: 'silent' }), waitMs: fc.nat(1_000) }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        let state = unlimited
+        let running = 0
+        let nowMs = 0
+        for (const each of steps) {
+          if (each === 'start') {
+            state = onAttemptStart(state)
+            running += 1
+          } else if (running > 0) {
+            nowMs += each.waitMs
+            state = onAttemptEnd(state, each.signal, nowMs, settings)
+            running -= 1
+          }
+          expect(state.inFlight).toBe(running)
+          if (state.limit !== null) expect(state.limit).toBeGreaterThanOrEqual(settings.lowest)
+        }
+        expect(hasRoom({ ...state, inFlight: 0 }, 'background_task', 'low', nowMs, settings)).toBe(true)
+      }),
+    )
+  })
+})
