@@ -1,0 +1,166 @@
+/**
+ * Was it the right decision? Judged after the fact, against what the other allowed routes did at that time with their own
+ * traffic. This verdict, not a guess, is routing efficiency (public contract, part 3, "Hindsight").
+ *
+ * A decision was not optimal when its operation missed the requirement and an allowed alternative would probably have met
+ * it. An operation that met its requirement was decided well, however fast the alternative may have been: the promise is
+ * the requirement. Where an alternative has too little traffic of its own to say, the verdict is unknown and is left out of
+ * the efficiency; the share of judged decisions is published beside it.
+ *
+ * The evidence is every attempt on the alternative that began near the decision, with an answer of similar size. An
+ * attempt that failed, or was given up after it had already run longer than the requirement, did not meet it; one that was
+ * cancelled earlier says nothing.
+ */
+import type { Route } from '../operation/matrix.ts'
+
+export interface HindsightSettings {
+  /** Attempts that began within this time of the decision, before or after, are evidence. */
+  readonly withinMs: number
+  /** Fewer pieces of evidence say nothing. */
+  readonly minimumSamples: number
+  /** Sizes within this factor of each other are similar. */
+  readonly similarFactor: number
+  /** "Probably": the share of the evidence that must have met the requirement. */
+  readonly probableShare: number
+  /** Pieces of evidence kept per route; the oldest go first. */
+  readonly keptSamples: number
+}
+
+/** 60 s and 20 samples are the contract's; a factor of four is two doublings of an answer's length. */
+export const defaultHindsightSettings: HindsightSettings = Object.freeze({
+  withinMs: 60_000,
+  minimumSamples: 20,
+  similarFactor: 4,
+  probableShare: 0.5,
+  keptSamples: 4_096,
+})
+
+/** One attempt, as evidence for what its route could do at its time. */
+export interface RouteEvidence {
+  readonly startedAtMs: number
+  readonly route: Route
+  /** Output tokens, or what is known of the answer's size; 0 when nothing is. */
+  readonly size: number
+  readonly outcome: 'answered' | 'failed' | 'given_up'
+  /** Until what the operation is judged by: completion, or first content for streams. */
+  readonly tookMs: number
+}
+
+export interface JudgedOperation {
+  readonly decidedAtMs: number
+  /** What was left until the requirement when the decision fell. */
+  readonly requirementLeftMs: number
+  readonly met: boolean
+  /** From the decision to the end. */
+  readonly tookMs: number
+  readonly size: number
+  /** Routes that the matrix allowed and that were not the decision. */
+  readonly alternatives: readonly Route[]
+}
+
+export interface HindsightVerdict {
+  readonly optimal: boolean | null
+  /** How much earlier the best alternative would probably have answered; 0 when none would have, null when unknown. */
+  readonly regretMs: number | null
+  /** What the verdict rests on, in words. */
+  readonly basis: string
+}
+
+export class HindsightJudge {
+  readonly #settings: HindsightSettings
+  readonly #evidence: Record<Route, EvidenceRing>
+
+  constructor(settings: HindsightSettings = defaultHindsightSettings) {
+    this.#settings = settings
+    this.#evidence = { direct: new EvidenceRing(settings.keptSamples), mcp: new EvidenceRing(settings.keptSamples) }
+  }
+
+  onAttempt(evidence: RouteEvidence): void {
+    this.#evidence[evidence.route].add(evidence)
+  }
+
+  judge(operation: JudgedOperation): HindsightVerdict {
+    if (operation.met) return { optimal: true, regretMs: 0, basis: 'met the requirement' }
+    if (operation.alternatives.length === 0) return { optimal: true, regretMs: 0, basis: 'missed the requirement; no other route was allowed' }
+    let unknown: string | undefined
+    let best: { readonly regretMs: number; readonly basis: string } | undefined
+    for (const route of operation.alternatives) {
+      const view = this.#viewOf(route, operation)
+      if (view.samples < this.#settings.minimumSamples) {
+        unknown = `missed the requirement; ${route} has ${view.samples} of ${this.#settings.minimumSamples} samples of similar size within ${this.#settings.withinMs / 1_000} s`
+      } else if (view.metShare >= this.#settings.probableShare) {
+        const regretMs = Math.max(0, operation.tookMs - view.medianMs)
+        if (best === undefined || regretMs > best.regretMs) {
+          best = { regretMs, basis: `missed the requirement; ${Math.round(view.metShare * 100)} % of ${view.samples} attempts on ${route} at that time would have met it` }
+        }
+      }
+    }
+    if (best !== undefined) return { optimal: false, ...best }
+    if (unknown !== undefined) return { optimal: null, regretMs: null, basis: unknown }
+    return { optimal: true, regretMs: 0, basis: 'missed the requirement; no allowed route would probably have met it' }
+  }
+
+  #viewOf(route: Route, operation: JudgedOperation): { readonly samples: number; readonly metShare: number; readonly medianMs: number } {
+    const { withinMs, similarFactor } = this.#settings
+    const took: number[] = []
+    let met = 0
+    for (const each of this.#evidence[route].near(operation.decidedAtMs, withinMs)) {
+      if (!similar(each.size, operation.size, similarFactor)) continue
+      if (each.outcome === 'given_up' && each.tookMs < operation.requirementLeftMs) continue
+      const answered = each.outcome === 'answered'
+      if (answered && each.tookMs <= operation.requirementLeftMs) met += 1
+      took.push(answered ? each.tookMs : Number.POSITIVE_INFINITY)
+    }
+    took.sort((a, b) => a - b)
+    return { samples: took.length, metShare: took.length === 0 ? 0 : met / took.length, medianMs: took[Math.floor((took.length - 1) / 2)] ?? Number.POSITIVE_INFINITY }
+  }
+}
+
+/** Nothing is known of the size of what failed early: it is similar to everything. */
+function similar(a: number, b: number, factor: number): boolean {
+  if (a <= 0 || b <= 0) return true
+  return a <= b * factor && b <= a * factor
+}
+
+/** The last pieces of evidence, in the order in which they came. */
+class EvidenceRing {
+  readonly #kept: number
+  readonly #entries: RouteEvidence[] = []
+  #next = 0
+
+  constructor(kept: number) {
+    this.#kept = kept
+  }
+
+  add(evidence: RouteEvidence): void {
+    this.#entries[this.#next] = evidence
+    this.#next = (this.#next + 1) % this.#kept
+  }
+
+  *near(instantMs: number, withinMs: number): Iterable<RouteEvidence> {
+    for (const each of this.#entries) {
+      if (Math.abs(each.startedAtMs - instantMs) <= withinMs) yield each
+    }
+  }
+}
+
+/** Efficiency over a set of verdicts: the share of optimal ones among the judged, and how many could be judged. */
+export interface Efficiency {
+  /** 0 to 1; null while nothing was judged. */
+  readonly optimalShare: number | null
+  readonly judgedShare: number | null
+  readonly decisions: number
+}
+
+export function efficiencyOf(verdicts: Iterable<HindsightVerdict>): Efficiency {
+  let decisions = 0
+  let judged = 0
+  let optimal = 0
+  for (const verdict of verdicts) {
+    decisions += 1
+    if (verdict.optimal === null) continue
+    judged += 1
+    if (verdict.optimal) optimal += 1
+  }
+  return { optimalShare: judged === 0 ? null : optimal / judged, judgedShare: decisions === 0 ? null : judged / decisions, decisions }
+}
