@@ -134,7 +134,7 @@ export function named<Value extends TSchema>(
     ...common(annotations),
     'x-form': form,
     additionalProperties: false,
-  }) as ReturnType<typeof Type.Record<TString, Value>>
+  })
 }
 
 /** Members with fixed names and no others. */

@@ -8,10 +8,10 @@
 import { flag, group, list, named, optional, orNull, real, section, share, text, whole, choice } from './fields.ts'
 import { operationTypes, type OperationType } from '../operation/matrix.ts'
 import { defaultPrices } from './prices.ts'
-import type { TObject, TOptional } from 'typebox'
+import type { TOptional } from 'typebox'
 
 export const idNames = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', form: 'a name of 1 to 64 letters, digits, ".", "_" and "-"' }
-export const urlText = { pattern: '^https?://[^\\s@/?#]+(/[^\\s]*)?$', form: 'an http:// or https:// address without user information' }
+export const urlText = { pattern: '^https?://[^\\s@/?#]+([/?][^\\s]*)?$', form: 'an http:// or https:// address without user information' }
 /** Bedrock's own bound on a model id or ARN, and the characters that occur in them. */
 const modelText = { maxLength: 2_048, pattern: '^[A-Za-z0-9][A-Za-z0-9._:/-]*$', form: 'a model id, inference profile id or ARN' }
 export const regionText = { pattern: '^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$', form: 'a region such as eu-central-1' }
@@ -95,7 +95,7 @@ export const directSchema = section('The Direct Bedrock Client.', {
   operations: group(
     Object.fromEntries(operationTypes.map((type) => [type, optional(inference)])) as unknown as Record<OperationType, TOptional<typeof inference>>,
     { description: 'Model and inference settings per operation type.', default: {}, reload: 'live' },
-  ) as TObject<Record<OperationType, TOptional<typeof inference>>>,
+  ),
   models: list(text({ ...modelText, description: 'A model or inference profile id.', reload: 'live' }), {
     description: 'Models that a caller may choose with `modelId`, besides those of targets and operations.',
     default: [],

@@ -10,7 +10,7 @@ import { Type, type TObject, type TOptional } from 'typebox'
 import { operationTypes, type OperationType } from '../operation/matrix.ts'
 import type { JsonObject } from '../operation/converse.ts'
 import { choice, flag, group, list, named, oneOf, optional, orNull, section, text, whole } from './fields.ts'
-import { idNames } from './schema-direct.ts'
+import { idNames, urlText } from './schema-direct.ts'
 
 const toolNames = (description: string) =>
   optional(list(text({ description: 'A tool.', reload: 'restart' }), { description: `${description} Accepted from a host’s file and not used.`, reload: 'restart' }))
@@ -50,8 +50,7 @@ const stdioServer = group(
 const httpServer = group(
   {
     url: text({
-      pattern: '^https?://[^\\s@/?#]+(/[^\\s]*)?$',
-      form: 'an http:// or https:// address without user information',
+      ...urlText,
       description: 'The address of a server that speaks Streamable HTTP.',
       reload: 'restart',
     }),

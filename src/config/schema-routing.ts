@@ -5,7 +5,6 @@
  * The defaults of the matrix are the runbook's rows (`operation/matrix.ts`), stated nowhere else. Budgets and thresholds
  * start where the design puts them: hedges 5 %, retries 10 %, rescues 20 %, rescue at a chance of 0.2.
  */
-import type { TObject } from 'typebox'
 import { operationTypes, priorities, routes, runbookMatrix, type OperationType } from '../operation/matrix.ts'
 import { choice, flag, orNull, section, share, whole } from './fields.ts'
 
@@ -39,7 +38,7 @@ export const routingSchema = section('The routing.', {
   matrix: section(
     'The routing decision matrix. Any cell can be overridden; what is absent is the runbook’s.',
     Object.fromEntries(operationTypes.map((type) => [type, row(type)])) as Record<OperationType, ReturnType<typeof row>>,
-  ) as TObject<Record<OperationType, ReturnType<typeof row>>>,
+  ),
   hedging: section('A second attempt on another target when the first outlives the tail of its own history.', {
     enabled: flag({ description: 'Whether it is done.', default: true, reload: 'live' }),
     budget: share({ description: 'The share of extra attempts that it may cost.', default: 0.05, reload: 'live' }),

@@ -1,0 +1,164 @@
+/**
+ * What one member of the configuration says about another, once each is valid by itself: ids that must differ, names that
+ * must be known, times in order, a host that needs keys, regions that are allowed. All faults at once, and warnings for
+ * what will work and is probably not meant.
+ *
+ * The rules are the public contract's, part 2; the shape of a server's `timeout` is `mcpServers`' (`schema-mcp.ts`).
+ * A reload checks the mixture of old and new members with the same function.
+ */
+import { isLoopbackHost } from '../auth/loopback.ts'
+import { operationTypes, type Route } from '../operation/matrix.ts'
+import type { FieldError } from '../operation/problem.ts'
+import { modelAllowed, regionAllowed } from './allowed-regions.ts'
+import { nearestName } from './nearest-name.ts'
+import { memberPath } from './read-config.ts'
+import type { Config, McpRouteConfig } from './schema.ts'
+
+export interface Findings {
+  readonly errors: readonly FieldError[]
+  readonly warnings: readonly FieldError[]
+}
+
+/** ms. A call limit below it was probably meant in seconds. */
+const shortestLikelyCallMs = 1_000
+/** Characters. Below it a key can be guessed. */
+const shortestGoodSecret = 16
+
+export function checkConfig(config: Config): Findings {
+  const errors = [
+    ...hostFaults(config),
+    ...routeFaults(config),
+    ...repeatFaults(config.direct.targets.map((target) => target.id), (index) => `direct.targets[${index}].id`),
+    ...keyFaults(config),
+    ...matrixFaults(config),
+    ...serverNameFaults(config),
+    ...regionFaults(config),
+  ]
+  return { errors, warnings: [...keyWarnings(config), ...serverWarnings(config), ...rowWarnings(config)] }
+}
+
+function hostFaults(config: Config): FieldError[] {
+  if (isLoopbackHost(config.server.host) || config.auth !== null) return []
+  return [{ path: 'server.host', message: `${JSON.stringify(config.server.host)} is not a loopback address, so it needs auth.keys` }]
+}
+
+function routeFaults(config: Config): FieldError[] {
+  if (config.direct.targets.length > 0 || Object.values(config.mcp.servers).some((server) => !server.disabled)) return []
+  return [{ path: 'direct.targets', message: 'has no entry, and mcp.servers has none that is enabled: at least one is needed to answer anything' }]
+}
+
+function repeatFaults(values: readonly string[], pathOf: (index: number) => string): FieldError[] {
+  return values.flatMap((value, index) => {
+    const first = values.indexOf(value)
+    return first === index ? [] : [{ path: pathOf(index), message: `${JSON.stringify(value)} is already ${pathOf(first)}` }]
+  })
+}
+
+function keyFaults(config: Config): FieldError[] {
+  const keys = config.auth?.keys ?? []
+  const faults = repeatFaults(keys.map((key) => key.name), (index) => `auth.keys[${index}].name`)
+  for (const member of ['secret', 'sha256'] as const) {
+    const values = keys.map((key) => key[member]?.toLowerCase())
+    const exact = keys.map((key) => (member === 'sha256' ? key.sha256?.toLowerCase() : key.secret))
+    for (const [index, value] of exact.entries()) {
+      const first = exact.indexOf(value)
+      if (value === undefined || first === index || values[index] === undefined) continue
+      faults.push({ path: `auth.keys[${index}].${member}`, message: `is the same as auth.keys[${first}].${member}: one key cannot stand for two names` })
+    }
+  }
+  return faults
+}
+
+function matrixFaults(config: Config): FieldError[] {
+  return operationTypes.flatMap((type) => {
+    const row = config.routing.matrix[type]
+    const path = `routing.matrix.${type}`
+    const faults: FieldError[] = []
+    if (row.hardTimeoutMs < row.latencyMs) {
+      faults.push({ path: `${path}.hardTimeoutMs`, message: `${row.hardTimeoutMs} is below ${path}.latencyMs, which is ${row.latencyMs}` })
+    }
+    if (row.fallback === row.route) {
+      const other: Route = row.route === 'direct' ? 'mcp' : 'direct'
+      faults.push({ path: `${path}.fallback`, message: `"${row.fallback}" is the route itself; allowed are "${other}" and "none"` })
+    }
+    return faults
+  })
+}
+
+function mcpRoutes(config: Config): readonly (readonly [path: string, route: McpRouteConfig])[] {
+  return (['default', ...operationTypes] as const).flatMap((name) => {
+    const route = config.mcp.routes[name]
+    return route === undefined || route === null ? [] : [[`mcp.routes.${name}`, route] as const]
+  })
+}
+
+function serverNameFaults(config: Config): FieldError[] {
+  const known = Object.keys(config.mcp.servers)
+  return mcpRoutes(config).flatMap(([path, route]) =>
+    route.servers.flatMap((name, index) => {
+      if (Object.hasOwn(config.mcp.servers, name)) return []
+      const nearest = nearestName(name, known)
+      const hint = nearest === undefined ? `known are ${known.length === 0 ? 'none' : known.join(', ')}` : `the nearest known name is ${nearest}`
+      return [{ path: `${path}.servers[${index}]`, message: `${JSON.stringify(name)} is not a server of mcp.servers; ${hint}` }]
+    }),
+  )
+}
+
+function regionFaults(config: Config): FieldError[] {
+  const { targets, allowedRegions, operations, models } = config.direct
+  const outside = `outside direct.allowedRegions, which is ${allowedRegions.join(', ')}`
+  const faults: FieldError[] = []
+  const checkModel = (path: string, modelId: string | null | undefined): void => {
+    if (modelId === null || modelId === undefined || modelAllowed(modelId, allowedRegions)) return
+    faults.push({ path, message: `${JSON.stringify(modelId)} may send prompts ${outside}` })
+  }
+  for (const [index, target] of targets.entries()) {
+    if (!regionAllowed(target.region, allowedRegions)) faults.push({ path: `direct.targets[${index}].region`, message: `${JSON.stringify(target.region)} is ${outside}` })
+    checkModel(`direct.targets[${index}].modelId`, target.modelId)
+  }
+  for (const type of operationTypes) checkModel(`direct.operations.${type}.modelId`, operations[type]?.modelId)
+  for (const [index, modelId] of models.entries()) checkModel(`direct.models[${index}]`, modelId)
+  return faults
+}
+
+function keyWarnings(config: Config): FieldError[] {
+  return (config.auth?.keys ?? []).flatMap((key, index) =>
+    key.secret !== undefined && key.secret.length < shortestGoodSecret
+      ? [{ path: `auth.keys[${index}].secret`, message: `has ${key.secret.length} characters and can be guessed; ${shortestGoodSecret} or more are good` }]
+      : [],
+  )
+}
+
+function serverWarnings(config: Config): FieldError[] {
+  const warnings: FieldError[] = []
+  const used = new Set(mcpRoutes(config).flatMap(([, route]) => route.servers))
+  for (const [name, server] of Object.entries(config.mcp.servers)) {
+    const path = memberPath('mcp.servers', name)
+    if (server.timeout !== null && server.timeout < shortestLikelyCallMs) {
+      warnings.push({ path: `${path}.timeout`, message: `${server.timeout} is in milliseconds; ${server.timeout * 1_000} if seconds were meant` })
+    }
+    if (!server.disabled && !used.has(name)) warnings.push({ path, message: 'is named by no route of mcp.routes, so nothing is sent to it' })
+  }
+  for (const [path, route] of mcpRoutes(config)) {
+    if (route.servers.every((name) => config.mcp.servers[name]?.disabled === true)) {
+      warnings.push({ path: `${path}.servers`, message: 'names only servers that are disabled, so the route cannot be used' })
+    }
+  }
+  return warnings
+}
+
+/** Rows that nothing configured can answer. */
+function rowWarnings(config: Config): FieldError[] {
+  return operationTypes.flatMap((type) => {
+    const { route, fallback } = config.routing.matrix[type]
+    if (carries(config, type, route) || (fallback !== 'none' && carries(config, type, fallback))) return []
+    const wanted = fallback === 'none' ? `"${route}"` : `"${route}" or "${fallback}"`
+    return [{ path: `routing.matrix.${type}`, message: `goes ${wanted}, and nothing there carries it: every such operation will be refused` }]
+  })
+}
+
+function carries(config: Config, type: (typeof operationTypes)[number], route: Route): boolean {
+  if (route === 'direct') return config.direct.targets.some((target) => target.operations === null || target.operations.includes(type))
+  const mcpRoute = config.mcp.routes[type] ?? config.mcp.routes.default
+  return mcpRoute !== null && mcpRoute.servers.some((name) => config.mcp.servers[name]?.disabled === false)
+}

@@ -1,0 +1,55 @@
+/**
+ * From the text of a configuration file to a plain value: YAML 1.2, of which JSON is a part. Faults carry the line; a member
+ * that is written twice is one of them, because the first would be lost silently. What is read is bounded: the size, and
+ * how often aliases may multiply a block.
+ *
+ * It must not know what a configuration holds. Messages are made here and never quote the text, which may hold secrets.
+ */
+import { LineCounter, parseDocument } from 'yaml'
+import type { FieldError } from '../operation/problem.ts'
+import { configAliases, configFileBytes } from './limits.ts'
+
+export type ParsedText = { readonly kind: 'value'; readonly value: unknown } | { readonly kind: 'faulty'; readonly errors: readonly FieldError[] }
+
+/** What the YAML library's codes mean to whoever wrote the file; other codes are named as they are. */
+const explanations: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'is indented with a tab; YAML wants spaces',
+  BAD_INDENT: 'is indented in a way that fits no member above it',
+  MISSING_CHAR: 'misses a character, such as a closing quote or bracket',
+  UNEXPECTED_TOKEN: 'has something that does not belong there',
+  MULTILINE_IMPLICIT_KEY: 'has a member name that runs over the end of the line; is a ":" missing?',
+  TAG_RESOLVE_FAILED: 'has a tag (!…) that is not known here',
+  MULTIPLE_DOCS: 'begins a second document; one file holds one',
+}
+
+export function parseConfigText(text: string): ParsedText {
+  if (Buffer.byteLength(text) > configFileBytes) {
+    return faulty([{ path: '', message: `the file has more than ${configFileBytes} bytes` }])
+  }
+  const lines = new LineCounter()
+  try {
+    const document = parseDocument(text.startsWith('\uFEFF') ? text.slice(1) : text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, merge: false })
+    const faults = [...document.errors, ...document.warnings].map((error) => ({
+      path: `line ${lines.linePos(error.pos[0]).line}`,
+      message:
+        error.code === 'DUPLICATE_KEY'
+          ? `${JSON.stringify(keyAt(text, error.pos[0]))} is there twice in the same group; only one can hold`
+          : (explanations[error.code] ?? `is not valid YAML (${error.code})`),
+    }))
+    if (faults.length > 0) return faulty(faults)
+    return { kind: 'value', value: document.toJS({ maxAliasCount: configAliases }) as unknown }
+  } catch (error) {
+    // The library throws a ReferenceError for aliases that multiply, and the engine a RangeError for absurd nesting.
+    const reason = error instanceof RangeError ? 'is nested too deeply' : `has unknown aliases (*name), or aliases that stand for more than ${configAliases} blocks`
+    return faulty([{ path: '', message: `the file ${reason}` }])
+  }
+}
+
+/** The member's name at an offset: names are no secrets, and the line alone does not say which one. */
+function keyAt(text: string, offset: number): string {
+  return (/^["']?([\w.-]{1,64})/.exec(text.slice(offset, offset + 80))?.[1] ?? 'a member').trim()
+}
+
+function faulty(errors: readonly FieldError[]): ParsedText {
+  return { kind: 'faulty', errors }
+}
