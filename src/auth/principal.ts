@@ -1,0 +1,65 @@
+/**
+ * Who a request speaks for, and what that allows: roles (each includes the ones below it) and tenants.
+ *
+ * The rules are the public contract's, part 2: `viewer` reads, `operator` also submits, cancels and acknowledges, `admin`
+ * also pulls levers; the key's tenant wins, and another one in the body is refused. How a principal was found is
+ * `authenticate.ts`' affair.
+ */
+import { roles, type Role } from '../config/schema.ts'
+
+export interface Principal {
+  /** The key's name, for audit and logs. */
+  readonly name: string
+  readonly role: Role
+  /** Null: not bound to a tenant. */
+  readonly tenant: string | null
+  /** A caller on this machine that needed no key. */
+  readonly local: boolean
+}
+
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly code: 'unauthorized' | 'forbidden'
+  /** Why, in a closed list, for the security log. */
+  readonly reason: RefusalReason
+  /** Safe to show. */
+  readonly detail: string
+}
+
+export const refusalReasons = [
+  'no_key',
+  'unknown_key',
+  'conflicting_keys',
+  'unknown_scheme',
+  'not_local',
+  'forwarded',
+  'foreign_host',
+  'foreign_origin',
+  'role',
+  'tenant',
+] as const
+export type RefusalReason = (typeof refusalReasons)[number]
+
+export function hasRole(principal: Principal, needed: Role): boolean {
+  return roles.indexOf(principal.role) >= roles.indexOf(needed)
+}
+
+/** Null when the principal may. */
+export function requireRole(principal: Principal, needed: Role): Refusal | null {
+  if (hasRole(principal, needed)) return null
+  return { kind: 'refused', code: 'forbidden', reason: 'role', detail: `This needs the role ${needed}; the key has the role ${principal.role}.` }
+}
+
+export type TenantChoice = { readonly kind: 'tenant'; readonly tenant: string | null } | Refusal
+
+/** The tenant of a new operation: the key's, or where the key has none what the body says. */
+export function tenantFor(principal: Principal, named: string | undefined): TenantChoice {
+  if (principal.tenant === null) return { kind: 'tenant', tenant: named ?? null }
+  if (named === undefined || named === principal.tenant) return { kind: 'tenant', tenant: principal.tenant }
+  return { kind: 'refused', code: 'forbidden', reason: 'tenant', detail: 'The key belongs to another tenant than context.tenant names.' }
+}
+
+/** Whether an operation of a tenant exists for the principal: of another tenant it does not, so its id is `not_found`. */
+export function seesTenant(principal: Principal, tenant: string | null): boolean {
+  return principal.tenant === null || principal.tenant === tenant
+}
