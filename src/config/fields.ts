@@ -104,7 +104,7 @@ export function choice<const Values extends string[]>(values: readonly [...Value
 
 /** The member by which the variants of a union are told apart. */
 export function tag<const Value extends string>(value: Value, description: string): ReturnType<typeof Type.Literal<Value>> {
-  return Type.Literal(value, { description })
+  return Type.Literal(value, { description, 'x-reload': 'restart' })
 }
 
 /** The type, or `null`; the annotations move to the pair. */

@@ -230,7 +230,7 @@ export function interval(node: SchemaNode): string {
 
 /** What a member may be, in words: for missing members and the reference page. */
 export function allowed(node: SchemaNode): string {
-  if (node.anyOf !== undefined) return node.anyOf.map(allowed).join(', or ')
+  if (node.anyOf !== undefined) return [...new Set(node.anyOf.map(allowed))].join(', or ')
   if (node.const !== undefined) return JSON.stringify(node.const)
   if (node.enum !== undefined) return `one of ${node.enum.map(String).join(', ')}`
   switch (node.type) {

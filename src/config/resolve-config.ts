@@ -8,10 +8,9 @@
 import type { FieldError } from '../operation/problem.ts'
 import { checkConfig } from './check-config.ts'
 import type { Environment } from './environment.ts'
-import type { SchemaNode } from './fields.ts'
 import { configFaults } from './limits.ts'
 import { readConfig } from './read-config.ts'
-import { configSchema, type Config, type DeepReadonly } from './schema.ts'
+import { configNode, type Config, type DeepReadonly } from './schema.ts'
 
 export type ResolvedConfig =
   | { readonly config: Config; readonly warnings: readonly FieldError[] }
@@ -24,7 +23,7 @@ export interface ConfigOverrides {
 }
 
 export function resolveConfig(raw: unknown, environment: Environment, overrides: ConfigOverrides = {}): ResolvedConfig {
-  const reading = readConfig(configSchema as SchemaNode, withBearerToken(withOverrides(raw ?? {}, overrides)), environment)
+  const reading = readConfig(configNode, withBearerToken(withOverrides(raw ?? {}, overrides)), environment)
   if (reading.errors.length > 0) return { errors: bounded(reading.errors) }
   const config = deepFreeze(reading.value) as Config
   const { errors, warnings } = checkConfig(config)
@@ -33,7 +32,7 @@ export function resolveConfig(raw: unknown, environment: Environment, overrides:
 
 /** Every default, and so no target and no server: what a reference page, a test or a `demo` begins with. */
 export function defaultConfig(): Config {
-  return deepFreeze(readConfig(configSchema as SchemaNode, {}, {}).value) as Config
+  return deepFreeze(readConfig(configNode, {}, {}).value) as Config
 }
 
 /** `routing.matrix.emergency.latencyMs: 0 is not in [1, 60000]` */

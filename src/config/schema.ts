@@ -13,7 +13,7 @@
  * It must not know the environment, the file, or who reads which member.
  */
 import type { Static } from 'typebox'
-import { choice, flag, group, list, oneOf, optional, orNull, section, tag, text, whole } from './fields.ts'
+import { choice, flag, group, list, oneOf, optional, orNull, section, tag, text, whole, type SchemaNode } from './fields.ts'
 import { limitTable, type LimitName } from './limits.ts'
 import { cloudEndpoint, directSchema, enabledFlag, idNames, regionText, urlText } from './schema-direct.ts'
 import { mcpSchema } from './schema-mcp.ts'
@@ -143,6 +143,9 @@ export const configSchema = section('The configuration of Hybrid Routing.', {
     ),
   }),
 })
+
+/** The same schema as the reader, the differ and the generators walk it. */
+export const configNode = configSchema as unknown as SchemaNode
 
 /** Read-only at every depth, as `deepFreeze` makes it. */
 export type DeepReadonly<Value> = Value extends readonly (infer Item)[]
