@@ -16,7 +16,7 @@ export function conversePath(basePath: string, modelId: string, action: Converse
 }
 
 export function encodeSegment(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+  return encodeURIComponent(text.toWellFormed()).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 
 export function converseBody(converse: ConverseRequest, settings: OperationSettings | undefined): string {

@@ -213,11 +213,11 @@ export function protocolFault(problem: ProtocolProblem, status?: number): Fault 
   return { kind: 'protocol', retryable: true, message: protocolMessages[problem], ...(status === undefined ? {} : { upstreamStatus: status }) }
 }
 
-/** What the connection did, by the code of Node's or undici's error. */
+/** What the connection did, by the code of Node's or undici's error; `UND_ERR_PARSER` is ours for what is no HTTP. */
 export function classifyConnectionError(code: string | undefined, sent: boolean): Fault {
   if (code !== undefined) {
     if (code === 'UND_ERR_HEADERS_OVERFLOW') return protocolFault('too_large')
-    if (code.startsWith('HPE_') || code.startsWith('UND_ERR_RES') || code === 'UND_ERR_PARSER') return protocolFault('http')
+    if (code.startsWith('UND_ERR_RES') || code === 'UND_ERR_PARSER') return protocolFault('http')
     if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return limitFault(sent ? 'silence' : 'connect')
     if (code === 'ENOTFOUND') return { kind: 'network', retryable: true, message: 'The name of the Bedrock endpoint is not known.' }
     if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')) {
@@ -228,6 +228,6 @@ export function classifyConnectionError(code: string | undefined, sent: boolean)
 }
 
 export const noCredentials: Fault = Object.freeze({ kind: 'auth', retryable: false, message: 'No AWS credentials could be obtained.' })
-export const unknownTarget: Fault = Object.freeze({ kind: 'not_found', retryable: false, message: 'The target is not configured.' })
-export const clientClosed: Fault = Object.freeze({ kind: 'network', retryable: false, message: 'The Direct Bedrock Client is closed.' })
-export const connectionsUsedUp: Fault = Object.freeze({ kind: 'overloaded', retryable: true, message: 'All connections to the target are in use.' })
+export const unknownTarget: Fault = Object.freeze({ kind: 'not_found', retryable: false, message: 'The target is not configured.', rejected: true })
+export const clientClosed: Fault = Object.freeze({ kind: 'network', retryable: false, message: 'The Direct Bedrock Client is closed.', rejected: true })
+export const connectionsUsedUp: Fault = Object.freeze({ kind: 'overloaded', retryable: true, message: 'All connections to the target are in use.', rejected: true })

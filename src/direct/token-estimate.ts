@@ -3,7 +3,7 @@
  * characters for a token is the rule of thumb of the model vendors' own guides for English text; everything made of it is
  * marked as an estimate. What is not text (images, documents) is left out rather than invented.
  */
-import type { ConverseRequest, JsonValue, TokenUsage } from '../operation/converse.ts'
+import type { ContentBlock, ConverseRequest, JsonValue, TokenUsage } from '../operation/converse.ts'
 
 const charactersPerToken = 4
 
@@ -25,7 +25,7 @@ export function inputCharacters(converse: ConverseRequest): number {
 /** Members whose text is data for the model in another form than tokens of text. */
 const notText = new Set(['image', 'document', 'video', 'audio', 'cachePoint'])
 
-function charactersOf(value: JsonValue | undefined): number {
+function charactersOf(value: ContentBlock | JsonValue | undefined): number {
   if (typeof value === 'string') return value.length
   if (typeof value !== 'object' || value === null) return 0
   let count = 0

@@ -10,6 +10,7 @@ import { isObject } from '../converse-event.ts'
 import { classifyConnectionError, classifyUpstreamError, limitFault, noCredentials, protocolFault, readErrorBody } from '../fault-classifier.ts'
 import { directBounds } from '../settings.ts'
 import type { Endpoint } from '../settings.ts'
+import { connectionErrorCode } from './connections.ts'
 import { LimitTimer } from './limit-timer.ts'
 import { retryAfterMs } from './retry-after.ts'
 
@@ -83,7 +84,7 @@ export function checkControlPlane(request: ControlPlaneRequest): Promise<Connect
             else settle({ ok: true, modelIds })
           },
           onResponseError(_controller, error: Error & { code?: string }) {
-            fail(classifyConnectionError(error.code, sent))
+            fail(classifyConnectionError(connectionErrorCode(error), sent))
           },
         },
       )

@@ -7,7 +7,7 @@
  * with its neighbours, and a socket that hangs while it connects holds up whoever comes next. undici's timers are all off:
  * they tick in whole seconds (`LimitTimer` has the limits).
  */
-import { buildConnector, Client } from 'undici'
+import { buildConnector, Client, errors } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Socket } from 'node:net'
 import { directBounds } from '../settings.ts'
@@ -102,4 +102,12 @@ export class Connections {
     this.closed = true
     for (const connection of this.idle.splice(0)) connection.destroy()
   }
+}
+
+/** What undici's parser does not understand has no code of its own; a connection to several addresses fails with all their errors in one. */
+export function connectionErrorCode(error: Error & { readonly code?: string }): string | undefined {
+  if (error instanceof errors.HTTPParserError) return 'UND_ERR_PARSER'
+  if (error.code !== undefined) return error.code
+  const inner: unknown = error instanceof AggregateError ? (error.errors as readonly unknown[])[0] : error.cause
+  return typeof inner === 'object' && inner !== null && 'code' in inner && typeof inner.code === 'string' ? inner.code : undefined
 }

@@ -29,6 +29,7 @@ import type { ProtocolProblem } from '../fault-classifier.ts'
 import { directBounds } from '../settings.ts'
 import type { DirectLimits } from '../settings.ts'
 import { estimateUsage } from '../token-estimate.ts'
+import { connectionErrorCode } from './connections.ts'
 import type { Connection, Connections } from './connections.ts'
 import { EventStreamDecoder } from './event-stream-decoder.ts'
 import type { FrameHeaders, FrameProblem } from './event-stream-decoder.ts'
@@ -178,7 +179,7 @@ export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttem
     if (this.ended) return
     // The answer was complete; only the connection's own end went wrong, so nothing of it is lost.
     if (this.assembly.stopped && this.decoder?.pendingBytes === 0) this.endStream(false)
-    else this.fail(classifyConnectionError(error.code ?? causeCode(error), this.sent))
+    else this.fail(classifyConnectionError(connectionErrorCode(error), this.sent))
   }
 
   private readonly onFrame = (headers: FrameHeaders, payload: Buffer): boolean => {
@@ -188,7 +189,7 @@ export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttem
     }
     let parsed: unknown
     try {
-      parsed = JSON.parse(payload.utf8Slice(0, payload.length))
+      parsed = JSON.parse(payload.toString('utf8'))
     } catch {
       this.failProtocol('frame_payload')
       return false
@@ -245,7 +246,7 @@ export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttem
 
   /** An exception or error frame in a stream that began well. */
   private failFrame(headers: FrameHeaders, payload: Buffer): void {
-    const { text } = readErrorBody(undefined, payload.utf8Slice(0, Math.min(payload.length, directBounds.errorBodyBytes)))
+    const { text } = readErrorBody(undefined, payload.toString('utf8', 0, directBounds.errorBodyBytes))
     this.fail(classifyUpstreamError({ status: null, code: headers.name, text }))
   }
 
@@ -287,17 +288,10 @@ export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttem
   private takeBody(): string {
     const [first] = this.pieces
     if (first === undefined) return ''
-    return this.pieces.length === 1 ? first.utf8Slice(0, first.length) : Buffer.concat(this.pieces).toString('utf8')
+    return this.pieces.length === 1 ? first.toString('utf8') : Buffer.concat(this.pieces).toString('utf8')
   }
 }
 
 function single(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value
-}
-
-/** A connection to several addresses fails with all their errors in one. */
-function causeCode(error: Error): string | undefined {
-  const errors: unknown = error instanceof AggregateError ? error.errors : undefined
-  const first: unknown = Array.isArray(errors) ? errors[0] : error.cause
-  return typeof first === 'object' && first !== null && 'code' in first && typeof first.code === 'string' ? first.code : undefined
 }

@@ -29,6 +29,8 @@ export class CredentialKeeper {
   private renewal: Promise<AwsCredentials> | null = null
   private cancelSchedule: CancelSchedule | null = null
   private lastRenewalMs = Number.NEGATIVE_INFINITY
+  private lastRefusalMs = Number.NEGATIVE_INFINITY
+  private refusedCredentials: AwsCredentials | null = null
   private closed = false
 
   constructor(clock: Clock, obtain: () => Promise<AwsCredentials>) {
@@ -39,7 +41,10 @@ export class CredentialKeeper {
   /** The credentials at hand, or null when there are none that still hold. */
   current(): AwsCredentials | null {
     const credentials = this.credentials
-    if (credentials?.expiration === undefined) return credentials
+    if (credentials === null) return null
+    // While others are being fetched, refused ones would only be refused again: such a request waits for the new ones.
+    if (credentials === this.refusedCredentials && this.renewal !== null) return null
+    if (credentials.expiration === undefined) return credentials
     const leftMs = credentials.expiration.getTime() - this.clock.nowMs()
     // The schedule runs on monotonic time, which stands still while a machine sleeps: so the wall clock is asked as well.
     if (leftMs <= directBounds.credentialLeadMs) this.renewInBackground()
@@ -52,10 +57,14 @@ export class CredentialKeeper {
     return this.renewal
   }
 
-  /** Bedrock refused these. Others are fetched at once, unless that has just been done. */
+  /** Bedrock refused these. Others are fetched at once, unless that was done just now: then fetching does not help. */
   refused(credentials: AwsCredentials): void {
-    if (this.credentials !== null && this.credentials !== credentials) return
-    this.renewInBackground()
+    if (this.closed || this.credentials !== credentials) return
+    const nowMs = this.clock.monotonicMs()
+    if (nowMs - this.lastRefusalMs < directBounds.credentialRetryMs) return
+    this.lastRefusalMs = nowMs
+    this.refusedCredentials = credentials
+    this.renewQuietly()
   }
 
   close(): void {
@@ -67,6 +76,10 @@ export class CredentialKeeper {
   private renewInBackground(): void {
     if (this.closed || this.renewal !== null) return
     if (this.clock.monotonicMs() - this.lastRenewalMs < directBounds.credentialRetryMs) return
+    this.renewQuietly()
+  }
+
+  private renewQuietly(): void {
     this.renew().catch(() => {
       // The old credentials serve on, or the next request meets the failure itself; the schedule tries again.
     })

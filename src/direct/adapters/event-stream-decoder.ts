@@ -151,7 +151,7 @@ function readHeaders(bytes: Buffer, start: number, end: number): FrameHeaders | 
     const nameEnd = at + 1 + (bytes[at] ?? 0)
     // Name, type, and the length of a value that has one must lie within the block.
     if (nameEnd + 1 > end) return null
-    const name = bytes.latin1Slice(at + 1, nameEnd)
+    const name = bytes.toString('latin1', at + 1, nameEnd)
     const type = bytes[nameEnd] ?? 0
     const fixed = valueBytes[type]
     if (fixed === undefined) return null
@@ -163,7 +163,7 @@ function readHeaders(bytes: Buffer, start: number, end: number): FrameHeaders | 
       at += 2
     }
     if (at + length > end) return null
-    if (type === stringType) strings.set(name, bytes.utf8Slice(at, at + length))
+    if (type === stringType) strings.set(name, bytes.toString('utf8', at, at + length))
     at += length
   }
   const messageType = strings.get(':message-type')
