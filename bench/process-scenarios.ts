@@ -1,0 +1,65 @@
+/**
+ * The scenarios that need a fresh process: how fast it starts and what it holds when idle, and what a thousand concurrent
+ * streams make it hold, once and again.
+ */
+import type { BenchRun } from './bench-run.ts'
+import { rssMiB } from './load/process-figures.ts'
+import type { LoadReport } from './load/job.ts'
+import type { StreamPlan } from './stream-plan.ts'
+import type { RunningSubject, Subject } from './subjects/subject.ts'
+
+/** 1,000 streams start within 2 s and each lasts 10 s, so that all are open at once for 8 s, at 4,000 events per second. */
+const wavePlan: StreamPlan = { events: 40, everyMs: 250 }
+const waveStartsPerSecond = 500
+const waveStartsMs = 2000
+/** A service that falls behind may take this long to end its streams. */
+const waveDrainMs = 60_000
+const betweenWavesMs = 3000
+
+const pause = (durationMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, durationMs))
+
+/** One start per round; the first is watched until it is idle. */
+export async function measureStart(run: BenchRun, subject: Subject, round: number): Promise<void> {
+  const running = await subject.start(run.children, run.upstreamPort)
+  const readyRssMiB = rssMiB(running.child.pid)
+  let idleRssMiB = Number.NaN
+  if (round === 1) {
+    await pause(run.options.idleSeconds * 1000)
+    idleRssMiB = rssMiB(running.child.pid)
+  }
+  await running.child.stop()
+  run.record({ scenario: 'start', subject: subject.name, round, figures: { readyMs: running.readyMs, readyRssMiB, idleRssMiB }, failed: 0, failures: [] })
+}
+
+export async function measureMemory(run: BenchRun, subject: Subject): Promise<void> {
+  const running = await subject.start(run.children, run.upstreamPort)
+  const first = await wave(run, running)
+  await pause(betweenWavesMs)
+  const second = await wave(run, running)
+  await running.child.stop()
+  run.record({
+    scenario: 'memory',
+    subject: subject.name,
+    round: 1,
+    figures: {
+      streams: Math.min(first.peakInFlight, second.peakInFlight),
+      firstWavePeakMiB: first.peakRssMiB,
+      secondWavePeakMiB: second.peakRssMiB,
+      secondWaveGrowthPercent: (second.peakRssMiB / first.peakRssMiB - 1) * 100,
+    },
+    failed: first.failed + second.failed,
+    failures: [...new Set([...first.failures, ...second.failures])],
+  })
+}
+
+function wave(run: BenchRun, subject: RunningSubject): Promise<LoadReport> {
+  return run.load({
+    port: subject.port,
+    pid: subject.child.pid,
+    request: subject.streamRequest(wavePlan),
+    arrivals: { kind: 'open', ratePerSecond: waveStartsPerSecond },
+    durationMs: waveStartsMs,
+    eventsPerExchange: wavePlan.events,
+    drainMs: waveDrainMs,
+  })
+}

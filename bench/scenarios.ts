@@ -1,0 +1,104 @@
+/**
+ * The load scenarios of a round. Each puts jobs on the generator for one subject and turns the reports into figures; added
+ * latency is the subject's percentile minus the same percentile of calls straight to the mock, measured beside it.
+ */
+import type { BenchRun } from './bench-run.ts'
+import type { LoadJob, LoadReport } from './load/job.ts'
+import type { ScenarioName } from './report/figures.ts'
+import type { StreamPlan } from './stream-plan.ts'
+import { directAnswerRequest, directStreamRequest } from './subjects/direct-call.ts'
+import type { RunningSubject } from './subjects/subject.ts'
+
+/** At the throughput that is measured, and what a burst of streams keeps open. */
+const connections = 32
+const requestsPerSecond = 200
+/** 50 events at 20 ms last about a second: 32 starts in a second keep 32 streams open. */
+const pacedPlan: StreamPlan = { events: 50, everyMs: 20 }
+const pacedStartsPerSecond = 32
+const burstPlan: StreamPlan = { events: 200, everyMs: 0 }
+const drainMs = 10_000
+
+type Figures = Readonly<Record<string, number>>
+export interface Direct {
+  readonly latency: LoadReport | null
+  readonly paced: LoadReport | null
+}
+
+export const loadScenarios = ['throughput', 'latency', 'paced', 'burst'] as const satisfies readonly ScenarioName[]
+type LoadScenario = (typeof loadScenarios)[number]
+
+function jobFor(scenario: LoadScenario, subject: RunningSubject, durationMs: number): LoadJob {
+  const base = { port: subject.port, pid: subject.child.pid, durationMs, drainMs }
+  switch (scenario) {
+    case 'throughput':
+      return { ...base, request: subject.answerRequest, arrivals: { kind: 'closed', concurrency: connections }, eventsPerExchange: 1 }
+    case 'latency':
+      return { ...base, request: subject.answerRequest, arrivals: { kind: 'open', ratePerSecond: requestsPerSecond }, eventsPerExchange: 1 }
+    case 'paced':
+      return { ...base, request: subject.streamRequest(pacedPlan), arrivals: { kind: 'open', ratePerSecond: pacedStartsPerSecond }, eventsPerExchange: pacedPlan.events }
+    case 'burst':
+      return { ...base, request: subject.streamRequest(burstPlan), arrivals: { kind: 'closed', concurrency: connections }, eventsPerExchange: burstPlan.events }
+  }
+}
+
+/** Calls straight to the mock, for the scenarios that subtract them. */
+export async function measureDirect(run: BenchRun, scenarios: readonly ScenarioName[]): Promise<Direct> {
+  const base = { port: run.upstreamPort, pid: null, durationMs: run.options.seconds * 1000, drainMs }
+  const latency = scenarios.includes('latency')
+    ? await run.load({ ...base, request: directAnswerRequest(run.upstreamPort), arrivals: { kind: 'open', ratePerSecond: requestsPerSecond }, eventsPerExchange: 1 })
+    : null
+  const paced = scenarios.includes('paced')
+    ? await run.load({
+        ...base,
+        request: directStreamRequest(run.upstreamPort, pacedPlan),
+        arrivals: { kind: 'open', ratePerSecond: pacedStartsPerSecond },
+        eventsPerExchange: pacedPlan.events,
+      })
+    : null
+  for (const report of [latency, paced]) {
+    if (report !== null && report.failed > 0) throw new Error(`direct calls to the mock failed: ${report.failures.join('; ')}`)
+  }
+  return { latency, paced }
+}
+
+function figuresOf(scenario: LoadScenario, report: LoadReport, direct: Direct): Figures {
+  const seconds = report.elapsedMs / 1000
+  const cpuUs = report.cpuMs * 1000
+  switch (scenario) {
+    case 'throughput':
+      return {
+        requestsPerSecond: report.completedInWindow / seconds,
+        cpuPerRequestUs: cpuUs / report.completedInWindow,
+        p50Ms: report.latencyMs.p50,
+        p99Ms: report.latencyMs.p99,
+        peakRssMiB: report.peakRssMiB,
+      }
+    case 'latency': {
+      const directP50Ms = direct.latency?.latencyMs.p50 ?? Number.NaN
+      const directP99Ms = direct.latency?.latencyMs.p99 ?? Number.NaN
+      return { addedP50Ms: report.latencyMs.p50 - directP50Ms, addedP99Ms: report.latencyMs.p99 - directP99Ms, directP50Ms, directP99Ms }
+    }
+    case 'paced':
+      return {
+        addedFirstTokenP50Ms: report.firstContentMs.p50 - (direct.paced?.firstContentMs.p50 ?? Number.NaN),
+        addedFirstTokenP99Ms: report.firstContentMs.p99 - (direct.paced?.firstContentMs.p99 ?? Number.NaN),
+        cpuPerEventUs: cpuUs / report.eventsInWindow,
+      }
+    case 'burst':
+      return { eventsPerSecond: report.eventsInWindow / seconds, cpuPerEventUs: cpuUs / report.eventsInWindow, peakRssMiB: report.peakRssMiB }
+  }
+}
+
+export async function measure(run: BenchRun, scenario: LoadScenario, subject: RunningSubject, round: number, direct: Direct): Promise<void> {
+  const report = await run.load(jobFor(scenario, subject, run.options.seconds * 1000))
+  run.record({ scenario, subject: subject.name, round, figures: figuresOf(scenario, report, direct), failed: report.failed, failures: report.failures })
+}
+
+/** Whole answers for the time asked for, then a third of it of each kind of stream: each is code of its own to compile. */
+export async function warmUp(run: BenchRun, subject: RunningSubject, scenarios: readonly ScenarioName[]): Promise<void> {
+  const allMs = run.options.warmUpSeconds * 1000
+  await run.load(jobFor('throughput', subject, allMs))
+  for (const scenario of ['paced', 'burst'] as const) {
+    if (scenarios.includes(scenario)) await run.load(jobFor(scenario, subject, Math.max(1000, allMs / 3)))
+  }
+}
