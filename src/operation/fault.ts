@@ -43,6 +43,8 @@ export interface Fault {
   /** The upstream's own name for it, such as `ThrottlingException`, where it is one of the known names. */
   readonly upstreamCode?: string
   readonly upstreamStatus?: number
+  /** We refused it before anything was sent: the attempt's outcome is `rejected`, and it says nothing about the upstream's health. */
+  readonly rejected?: true
 }
 
 /** Faults of the request itself: another target or route would fail the same way, so nothing else is tried. */
