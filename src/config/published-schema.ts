@@ -58,7 +58,7 @@ function publishedObject(node: SchemaNode): JsonSchemaDocument {
     properties: Object.fromEntries(properties.map(([name, child]) => [name, published(child)])),
     ...(required.length === 0 ? {} : { required }),
     additionalProperties: false,
-    ...(node.oneOf === undefined ? {} : { oneOf: node.oneOf.map((variant) => ({ required: variant.required })) }),
+    ...(node.oneOf === undefined ? {} : { oneOf: node.oneOf.map((variant) => ({ type: 'object', required: variant.required, properties: Object.fromEntries((variant.required ?? []).map((name) => [name, true])) })) }),
   }
 }
 

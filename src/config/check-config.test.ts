@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest'
+import type { Matrix } from '../operation/matrix.ts'
+import { runbookMatrix } from '../operation/matrix.ts'
+import type { PriceTable } from '../operation/cost.ts'
+import { directTimeouts, streamSilenceMs } from './derived-limits.ts'
+import { defaultConfig, formatFieldError, resolveConfig } from './resolve-config.ts'
+
+const profile = 'eu.anthropic.claude-sonnet-5'
+const target = { id: 'frankfurt', region: 'eu-central-1', modelId: profile }
+const direct = { targets: [target] }
+const server = { url: 'http://127.0.0.1:9100/mcp' }
+const keys = [{ name: 'ops', role: 'admin', secret: 'a-secret-that-is-long-enough' }]
+
+function findings(raw: unknown): { errors: string[]; warnings: string[] } {
+  const resolved = resolveConfig(raw, {})
+  return 'errors' in resolved
+    ? { errors: resolved.errors.map(formatFieldError), warnings: [] }
+    : { errors: [], warnings: resolved.warnings.map(formatFieldError) }
+}
+
+describe('what stops the start', () => {
+  test.each<{ why: string; raw: unknown; says: string }>([
+    { why: 'a public address without keys', raw: { direct, server: { host: '0.0.0.0' } }, says: 'server.host: "0.0.0.0" is not a loopback address, so it needs auth.keys' },
+    { why: 'nothing to answer with', raw: {}, says: 'direct.targets: has no entry, and mcp.servers has none that is enabled: at least one is needed to answer anything' },
+    { why: 'a disabled server answers nothing', raw: { mcp: { servers: { a: { ...server, disabled: true } } } }, says: 'direct.targets: has no entry, and mcp.servers has none that is enabled: at least one is needed to answer anything' },
+    { why: 'two targets of one id', raw: { direct: { targets: [target, target] } }, says: 'direct.targets[1].id: "frankfurt" is already direct.targets[0].id' },
+    { why: 'two keys of one name', raw: { direct, auth: { keys: [...keys, { ...keys[0], secret: 'another-secret-that-is-long' }] } }, says: 'auth.keys[1].name: "ops" is already auth.keys[0].name' },
+    { why: 'one key for two names', raw: { direct, auth: { keys: [...keys, { ...keys[0], name: 'dev' }] } }, says: 'auth.keys[1].secret: is the same as auth.keys[0].secret: one key cannot stand for two names' },
+    {
+      why: 'one hash for two names, however it is written',
+      raw: { direct, auth: { keys: ['ab', 'AB'].map((pair, index) => ({ name: `k${index}`, role: 'viewer', sha256: pair.repeat(32) })) } },
+      says: 'auth.keys[1].sha256: is the same as auth.keys[0].sha256: one key cannot stand for two names',
+    },
+    { why: 'the hard timeout before the requirement', raw: { direct, routing: { matrix: { emergency: { hardTimeoutMs: 4_000 } } } }, says: 'routing.matrix.emergency.hardTimeoutMs: 4000 is below routing.matrix.emergency.latencyMs, which is 5000' },
+    { why: 'a fallback that is the route', raw: { direct, routing: { matrix: { infrastructure: { fallback: 'direct' } } } }, says: 'routing.matrix.infrastructure.fallback: "direct" is the route itself; allowed are "mcp" and "none"' },
+    {
+      why: 'a route over an unknown server',
+      raw: { direct, mcp: { servers: { ops: server }, routes: { default: { servers: ['ops', 'opps'], tool: 't' } } } },
+      says: 'mcp.routes.default.servers[1]: "opps" is not a server of mcp.servers; the nearest known name is ops',
+    },
+    {
+      why: 'a route over a name that every object has',
+      raw: { direct, mcp: { routes: { default: { servers: ['constructor'], tool: 't' } } } },
+      says: 'mcp.routes.default.servers[0]: "constructor" is not a server of mcp.servers; known are none',
+    },
+    {
+      why: 'a region outside',
+      raw: { direct: { targets: [{ ...target, region: 'us-east-1' }], allowedRegions: ['eu-*'] } },
+      says: 'direct.targets[0].region: "us-east-1" is outside direct.allowedRegions, which is eu-*',
+    },
+    {
+      why: 'a profile of another geography',
+      raw: { direct: { targets: [{ ...target, modelId: 'us.anthropic.claude-sonnet-5' }], allowedRegions: ['eu-*'] } },
+      says: 'direct.targets[0].modelId: "us.anthropic.claude-sonnet-5" may send prompts outside direct.allowedRegions, which is eu-*',
+    },
+    {
+      why: 'a model of one operation outside',
+      raw: { direct: { ...direct, allowedRegions: ['eu-*'], operations: { emergency: { modelId: 'global.anthropic.claude-sonnet-5' } } } },
+      says: 'direct.operations.emergency.modelId: "global.anthropic.claude-sonnet-5" may send prompts outside direct.allowedRegions, which is eu-*',
+    },
+    {
+      why: 'a model that callers may choose outside',
+      raw: { direct: { ...direct, allowedRegions: ['eu-*'], models: [profile, 'global.anthropic.claude-sonnet-5'] } },
+      says: 'direct.models[1]: "global.anthropic.claude-sonnet-5" may send prompts outside direct.allowedRegions, which is eu-*',
+    },
+  ])('$why', ({ raw, says }) => {
+    expect(findings(raw).errors).toEqual([says])
+  })
+})
+
+describe('what starts', () => {
+  test.each<{ why: string; raw: unknown }>([
+    { why: 'a public address with keys', raw: { direct, server: { host: '0.0.0.0' }, auth: { keys } } },
+    { why: 'only MCP, the emergency allowed to use it', raw: { mcp: { servers: { a: server }, routes: { default: { servers: ['a'], tool: 't' } } }, routing: { matrix: { emergency: { fallback: 'mcp' } } } } },
+    { why: 'a disabled server beside a target', raw: { direct, mcp: { servers: { a: { command: 'node', disabled: true } } } } },
+    { why: 'everything inside the allowed regions', raw: { direct: { ...direct, allowedRegions: ['eu-*'] } } },
+    { why: 'an entry pasted from a host’s file', raw: { direct, mcp: { servers: { a: { command: 'node', args: ['s.js'], env: { K: 'v' }, disabled: true, autoApprove: ['x'], disabledTools: [], type: 'stdio' } } } } },
+  ])('$why', ({ raw }) => {
+    expect(findings(raw)).toEqual({ errors: [], warnings: [] })
+  })
+})
+
+describe('what is warned about', () => {
+  test.each<{ why: string; raw: unknown; says: string }>([
+    { why: 'a key that can be guessed', raw: { direct, auth: { keys: [{ ...keys[0], secret: 'short' }] } }, says: 'auth.keys[0].secret: has 5 characters and can be guessed; 16 or more are good' },
+    {
+      why: 'a timeout that looks like seconds',
+      raw: { direct, mcp: { servers: { a: { ...server, timeout: 30, disabled: true } } } },
+      says: 'mcp.servers.a.timeout: 30 is in milliseconds; 30000 if seconds were meant',
+    },
+    { why: 'a server without a route', raw: { direct, mcp: { servers: { a: server } } }, says: 'mcp.servers.a: is named by no route of mcp.routes, so nothing is sent to it' },
+    {
+      why: 'a route over disabled servers only',
+      raw: { direct, mcp: { servers: { a: { ...server, disabled: true } }, routes: { default: { servers: ['a'], tool: 't' } } } },
+      says: 'mcp.routes.default.servers: names only servers that are disabled, so the route cannot be used',
+    },
+    {
+      why: 'an operation that nothing carries',
+      raw: { direct: { targets: [{ ...target, operations: ['emergency', 'infrastructure', 'meta_monitor', 'kiro_communication', 'standard_analysis', 'background_task'] }] } },
+      says: 'routing.matrix.implementation: goes "direct" or "mcp", and nothing there carries it: every such operation will be refused',
+    },
+  ])('$why', ({ raw, says }) => {
+    expect(findings(raw)).toEqual({ errors: [], warnings: [says] })
+  })
+})
+
+describe('defaults', () => {
+  test('the matrix is the runbook’s, and fits the routing’s type', () => {
+    const matrix: Matrix = defaultConfig().routing.matrix
+    expect(matrix).toEqual(runbookMatrix)
+  })
+  test('one overridden cell leaves its row and the others as they are', () => {
+    const resolved = resolveConfig({ direct, routing: { matrix: { emergency: { latencyMs: 400 } } } }, {})
+    expect('config' in resolved ? resolved.config.routing.matrix : null).toEqual({ ...runbookMatrix, emergency: { ...runbookMatrix.emergency, latencyMs: 400 } })
+  })
+  test('geographic profiles cost ten per cent more, and the table fits the cost’s type', () => {
+    const prices: PriceTable = defaultConfig().direct.prices
+    expect(prices.models['anthropic.claude-sonnet-4-6']).toEqual({ inputPerMillion: 3, outputPerMillion: 15 })
+    expect(prices.models['eu.anthropic.claude-sonnet-4-6']).toEqual({ inputPerMillion: 3.3, outputPerMillion: 16.5 })
+    expect(prices.asOf).toBe('2026-10-05')
+  })
+  test('a configuration is frozen at every depth', () => {
+    const config = defaultConfig()
+    expect(() => Object.assign(config.routing.matrix.emergency, { latencyMs: 1 })).toThrow(TypeError)
+    expect(() => Object.assign(config.direct.targets, { 0: target })).toThrow(TypeError)
+  })
+})
+
+describe('times that follow the matrix', () => {
+  const scaled = (latencyMs: number) => {
+    const resolved = resolveConfig({ direct, routing: { matrix: { emergency: { latencyMs, hardTimeoutMs: latencyMs * 2 } } } }, {})
+    if ('errors' in resolved) throw new Error('not valid')
+    return resolved.config
+  }
+  test.each([
+    { latencyMs: 5_000, connectMs: 1_000, why: 'a fifth' },
+    { latencyMs: 400, connectMs: 80, why: 'a fifth of a small requirement' },
+    { latencyMs: 100, connectMs: 50, why: 'not below a handshake across an ocean' },
+    { latencyMs: 60_000, connectMs: 3_000, why: 'not beyond any handshake' },
+  ])('connecting gets $connectMs ms of $latencyMs ms: $why', ({ latencyMs, connectMs }) => {
+    expect(directTimeouts(scaled(latencyMs), 'emergency')).toEqual({ connectMs, firstByteMs: latencyMs * 2, silenceMs: latencyMs })
+  })
+  test('what is configured holds', () => {
+    const resolved = resolveConfig({ direct: { ...direct, timeouts: { connectMs: 7, firstByteMs: 8 } }, routing: { streamSilenceMs: 9 } }, {})
+    if ('errors' in resolved) throw new Error('not valid')
+    expect(directTimeouts(resolved.config, 'background_task')).toEqual({ connectMs: 7, firstByteMs: 8, silenceMs: 9 })
+    expect(streamSilenceMs(resolved.config, 'emergency')).toBe(9)
+  })
+})
