@@ -54,6 +54,8 @@ export interface Problem {
   readonly detail: string
   readonly code: ProblemCode
   readonly retryable: boolean
+  /** What the `Retry-After` header says, where waiting is worth it. */
+  readonly retryAfterMs?: number
   readonly correlationId?: string
   readonly operationId?: string
   readonly errors?: readonly FieldError[]
@@ -107,6 +109,7 @@ export function toProblem(error: OperationError, correlationId?: string): Proble
     detail: error.detail,
     code: error.code,
     retryable: error.retryable,
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(error.operationId === undefined ? {} : { operationId: error.operationId }),
     ...(error.errors === undefined ? {} : { errors: error.errors }),
