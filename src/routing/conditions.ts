@@ -1,0 +1,62 @@
+/**
+ * The view: what a decision knows of the world. It is read-only here; the shell keeps it up to date from the events of every
+ * attempt, and the operators' levers are part of it.
+ *
+ * All instants are on the one time line of `nowMs` that the caller of the core uses (monotonic in production, virtual in
+ * tests and the simulator). Levers are stored with wall time; whoever loads them converts their end once.
+ *
+ * Must not know: how a fact was measured. Breakers, limiters and health checks speak through `usable` and `throttledUntilMs`.
+ * Source: the house design (the core and its view) and the public contract, part 7.
+ */
+import type { Route } from '../operation/matrix.ts'
+
+/** Why a candidate should rest, in a closed list, so that it can be counted and shown. */
+export type UnusableReason = 'failing' | 'breaker_open' | 'unhealthy'
+
+/** A Bedrock target or an MCP server. */
+export interface Candidate {
+  readonly id: string
+  /** False: others are tried before it. It is never refused to an emergency, and not to anybody when all rest. */
+  readonly usable: boolean
+  readonly unusableReason: UnusableReason | null
+  /** It asked to be left alone until then; 0 when it did not. */
+  readonly throttledUntilMs: number
+  readonly inFlight: number
+  /** -Infinity when it never failed. */
+  readonly lastFailureMs: number
+  /** Measured to be much slower than the best of its route just now. */
+  readonly slow: boolean
+}
+
+export interface RouteConditions {
+  /** Whether it carries tools, images and guardrails, or text alone. */
+  readonly carriesMoreThanText: boolean
+  /** False: what was sent there must not be sent again anywhere. */
+  readonly repeatable: boolean
+  /** In the operators' order of preference, for this operation. Empty: nothing is configured that could take it. */
+  readonly candidates: readonly Candidate[]
+}
+
+export interface Conditions {
+  readonly direct: RouteConditions
+  readonly mcp: RouteConditions
+  readonly overrides: Overrides
+}
+
+/** The levers in force. Each ends by itself at `untilMs` (Infinity: until it is lifted). */
+export interface Overrides {
+  readonly isolated: readonly { readonly route: Route; readonly untilMs: number }[]
+  readonly force: { readonly route: Route; readonly untilMs: number } | null
+  /** What the Alert Manager's automatic actions prefer. */
+  readonly automatic: { readonly prefer: Route; readonly untilMs: number } | null
+  /** The share of operations, 0 to 100, that take the direct route first while it is brought back. */
+  readonly percentage: { readonly directPercent: number; readonly untilMs: number } | null
+}
+
+export const noOverrides: Overrides = Object.freeze({ isolated: Object.freeze([]), force: null, automatic: null, percentage: null })
+
+export const unconfiguredRoute: RouteConditions = Object.freeze({ carriesMoreThanText: true, repeatable: true, candidates: Object.freeze([]) })
+
+export function otherRoute(route: Route): Route {
+  return route === 'direct' ? 'mcp' : 'direct'
+}
