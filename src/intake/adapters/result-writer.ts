@@ -1,0 +1,103 @@
+/**
+ * Writes results to the state store beside the path of the answers.
+ *
+ * Two kinds. What was delivered with its answer (`remember`) is kept so that it can be looked up: it is written later, is
+ * given up when the store hangs, and the oldest gives way beyond the limits in number and in memory. What somebody must be
+ * able to fetch (`keep`: asynchronous and keyed operations) is written until the store has it, for a bounded time. Every
+ * result that could not be written is counted.
+ */
+import type { Clock } from '../../runtime/clock.ts'
+import type { StateStore } from '../../store/state-store.ts'
+import { intakeLimits, type IntakeLimits } from '../limits.ts'
+import { operationsCollection, toValue, type OperationRecord } from '../operation-record.ts'
+
+export interface ResultWriter {
+  /** Resolves when the write is over, whether the store has it or not. */
+  remember(record: OperationRecord): Promise<void>
+  /** Resolves with whether the store has it. */
+  keep(record: OperationRecord): Promise<boolean>
+  readonly pending: number
+  /** Results that no store has. */
+  readonly lost: number
+}
+
+/** JSON of a result without its answer, and of each attempt: measured, rounded up. */
+const frameBytes = 1_500
+const attemptBytes = 300
+
+export function createResultWriter(options: { readonly state: StateStore; readonly clock: Clock; readonly limits: IntakeLimits }): ResultWriter {
+  const { state, clock, limits } = options
+  const remembered: { readonly id: string; readonly bytes: number }[] = []
+  let firstRemembered = 0
+  let rememberedBytes = 0
+  let pending = 0
+  let lost = 0
+
+  const write = (record: OperationRecord): Promise<boolean> => {
+    pending += 1
+    return state
+      .put(operationsCollection, record.result.id, toValue(record), { expiresAtMs: clock.nowMs() + limits.retainedResultMs })
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        pending -= 1
+      })
+  }
+
+  const makeRoom = (): void => {
+    while (remembered.length - firstRemembered > limits.retainedResults || rememberedBytes > limits.retainedResultBytes) {
+      const oldest = remembered[firstRemembered]
+      if (oldest === undefined) return
+      firstRemembered += 1
+      rememberedBytes -= oldest.bytes
+      // A record that cannot be deleted now expires by itself.
+      state.delete(operationsCollection, oldest.id).catch(() => undefined)
+    }
+    // The front of the list is given back now and then: shifting it every time would move the whole list.
+    if (firstRemembered > 1_024) {
+      remembered.splice(0, firstRemembered)
+      firstRemembered = 0
+    }
+  }
+
+  return {
+    get pending() {
+      return pending
+    },
+    get lost() {
+      return lost
+    },
+    remember(record) {
+      if (pending >= intakeLimits.pendingWrites) {
+        lost += 1
+        return Promise.resolve()
+      }
+      const bytes = sizeOf(record)
+      remembered.push({ id: record.result.id, bytes })
+      rememberedBytes += bytes
+      makeRoom()
+      return write(record).then((written) => {
+        if (!written) lost += 1
+      })
+    },
+    async keep(record) {
+      for (let attempt = 1; ; attempt += 1) {
+        if (await write(record)) return true
+        if (attempt === intakeLimits.writeAttempts || pending >= intakeLimits.pendingWrites) {
+          lost += 1
+          return false
+        }
+        pending += 1
+        await new Promise<void>((resolve) => clock.schedule(clock.monotonicMs() + intakeLimits.writeRetryMs, resolve))
+        pending -= 1
+      }
+    },
+  }
+}
+
+/** About the bytes that the record takes as JSON: its answer is in it twice, as text and as message. */
+function sizeOf({ result }: OperationRecord): number {
+  return frameBytes + result.attempts.length * attemptBytes + 2 * (result.output?.text.length ?? 0)
+}

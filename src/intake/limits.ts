@@ -1,0 +1,31 @@
+/**
+ * The limits of the intake. Those that an operator may move come from the configuration (its section `limits` says their
+ * units and reasons); the others are here.
+ */
+export interface IntakeLimits {
+  readonly inFlightOperations: number
+  readonly retainedResults: number
+  readonly retainedResultBytes: number
+  readonly retainedResultMs: number
+  readonly idempotencyMs: number
+  readonly eventsPerOperation: number
+  readonly streamBufferBytes: number
+}
+
+export const intakeLimits = {
+  /** Results that wait to be written, besides those that somebody must be able to fetch: more means that the store hangs. */
+  pendingWrites: 1_000,
+  /** ms. How long the answer to a keyed operation waits for the store; the answer matters more than the record of it. */
+  storeWaitMs: 1_000,
+  /** Writes of a result that somebody must be able to fetch, and the ms between them: a store that restarts is back by then. */
+  writeAttempts: 10,
+  writeRetryMs: 1_000,
+  /** Records that one listing looks at before it hands back a cursor: a filter that nothing fits must not read the whole store. */
+  listedRecords: 5_000,
+  /** Records that one read of the store brings. */
+  listPage: 500,
+  /** ms between looks at a repeated operation that runs in another process. */
+  elsewherePollMs: 250,
+  /** ms after its latest end when an operation that is nowhere to be found is given up: clocks differ, and writes take time. */
+  elsewhereGraceMs: 5_000,
+} as const

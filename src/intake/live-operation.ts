@@ -1,0 +1,111 @@
+/**
+ * An operation that runs in this process: it hears the runner, keeps the log, and knows who waits. Its end has two steps,
+ * because a keyed operation must be on record before anybody is told (a caller that repeats at once must find it): the
+ * runner ends it, then it is settled, and only then do waiters and followers hear of it.
+ */
+import type { ConverseStreamEvent } from '../operation/converse.ts'
+import type { RoutingDecision } from '../operation/decision.ts'
+import type { Operation } from '../operation/operation.ts'
+import type { OperationResult } from '../operation/result.ts'
+import type { AttemptNotice, CancelReason, OperationObserver, RunningOperation } from '../operation/runner.ts'
+import { EventLog, type EventLogLimits, type Follower } from './event-log.ts'
+import { pieceOf } from './operation-event.ts'
+import type { OperationRecord } from './operation-record.ts'
+import type { Ticket } from './ticket.ts'
+
+export class LiveOperation implements OperationObserver, Ticket {
+  readonly operation: Operation
+  readonly #log: EventLog
+  readonly #queued: OperationResult
+  readonly #onEnd: (live: LiveOperation, result: OperationResult) => void
+  #running: RunningOperation | undefined
+  #ended: OperationResult | undefined
+  #settled = false
+  #waiters: ((result: OperationResult) => void)[] = []
+
+  constructor(operation: Operation, queued: OperationResult, limits: EventLogLimits, onEnd: (live: LiveOperation, result: OperationResult) => void) {
+    this.operation = operation
+    this.#queued = queued
+    this.#log = new EventLog(limits)
+    this.#onEnd = onEnd
+  }
+
+  get id(): string {
+    return this.operation.id
+  }
+
+  get tenant(): string | null {
+    return this.operation.tenant
+  }
+
+  /** Whether the caller that left can ask for it again: then it runs on. */
+  get isRepeatable(): boolean {
+    return this.operation.idempotencyKey !== undefined || this.operation.mode === 'async'
+  }
+
+  begin(running: RunningOperation): void {
+    this.#running = running
+  }
+
+  cancel(reason: CancelReason): void {
+    this.#running?.cancel(reason)
+  }
+
+  current(): OperationResult {
+    return this.#ended ?? this.#running?.snapshot() ?? this.#queued
+  }
+
+  record(): OperationRecord {
+    return { tenant: this.tenant, endId: this.#settled ? this.#log.lastId : 0, result: this.current() }
+  }
+
+  whenSettled(callback: (result: OperationResult) => void): void {
+    if (this.#settled && this.#ended !== undefined) callback(this.#ended)
+    else this.#waiters.push(callback)
+  }
+
+  follow(afterId: number, wake: () => void): Follower {
+    return this.#log.follow(afterId, wake)
+  }
+
+  leave(): void {
+    if (!this.isRepeatable) this.cancel('caller_gone')
+  }
+
+  /** The number that the last event will have, for the record that is written before it is told. */
+  endId(): number {
+    return this.#log.endId(this.#ended ?? this.#queued, this.#tellsWholeAnswer)
+  }
+
+  settle(): void {
+    if (this.#settled || this.#ended === undefined) return
+    this.#settled = true
+    this.#log.ended(this.#ended, this.#tellsWholeAnswer)
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) waiter(this.#ended)
+  }
+
+  onDecision(decision: RoutingDecision): void {
+    this.#log.decided(decision)
+  }
+
+  onAttempt(notice: AttemptNotice): void {
+    this.#log.attempted(notice)
+  }
+
+  onEvent(event: ConverseStreamEvent): void {
+    const piece = pieceOf(event)
+    if (piece !== undefined) this.#log.told(piece)
+  }
+
+  onResult(result: OperationResult): void {
+    if (this.#ended !== undefined) return
+    this.#ended = result
+    this.#onEnd(this, result)
+  }
+
+  get #tellsWholeAnswer(): boolean {
+    return this.operation.mode !== 'stream'
+  }
+}
