@@ -22,7 +22,7 @@ export interface WaywardHttpServer {
   close(): Promise<void>
 }
 
-const tools = ['echo', 'hang', 'cut', 'ended', 'garbage', 'other_id', 'huge', 'huge_stream', 'throttled', 'broken', 'html', 'slow', 'is_error', 'needs_input']
+const tools = ['echo', 'hang', 'cut', 'ended', 'garbage', 'other_id', 'huge', 'huge_stream', 'throttled', 'broken', 'html', 'slow', 'is_error']
 
 interface Message {
   readonly id?: unknown
@@ -97,8 +97,6 @@ export async function startWaywardHttpServer(port = 0): Promise<WaywardHttpServe
       }
       case 'is_error':
         return json(response, { jsonrpc: '2.0', id, result: { isError: true, content: [{ type: 'text', text: 'secret-of-the-server' }] } })
-      case 'needs_input':
-        return json(response, { jsonrpc: '2.0', id, result: { resultType: 'input_required', inputRequests: {} } })
       default:
         return json(response, { jsonrpc: '2.0', id, error: { code: -32602, message: 'unknown tool' } })
     }
