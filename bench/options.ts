@@ -27,7 +27,7 @@ Measures this service beside a bare signing proxy and the Portkey gateway, and w
                    subjects: ${subjectNames.join(', ')}
                    scenarios: ${scenarioNames.join(', ')}
   --quick        about a minute, for a look while developing: one round, short, no memory; prints only
-  --out FILE     write the report there; "-" prints only (default bench/RESULTS.md)
+  --out FILE     write the report there; "-" prints only (default bench/RESULTS.md for a whole run)
 `
 
 function bounded(name: string, text: string | undefined, otherwise: number, most: number): number {
@@ -48,8 +48,12 @@ function chosen(list: string | undefined): { subjects: SubjectName[]; scenarios:
   return { subjects: of(subjectNames), scenarios: of(scenarioNames) }
 }
 
-/** Null where only help was asked for. Throws an error that says what is allowed. */
-export function readOptions(args: readonly string[], resultsFile: string): Options | null {
+/**
+ * Null where only help was asked for. A run that leaves out a part does not replace the results of a whole one unless it
+ * is told to; `hasEverything` says whether all subjects can be started at all. Throws an error that says what is
+ * allowed.
+ */
+export function readOptions(args: readonly string[], resultsFile: string, hasEverything: boolean): Options | null {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -65,7 +69,8 @@ export function readOptions(args: readonly string[], resultsFile: string): Optio
   if (values.help) return null
   const { quick } = values
   const { subjects, scenarios } = chosen(values.only)
-  const out = values.out ?? (quick ? '-' : resultsFile)
+  const partial = quick || values.only !== undefined || !hasEverything
+  const out = values.out ?? (partial ? '-' : resultsFile)
   return {
     seconds: bounded('seconds', values.seconds, quick ? 2 : 10, 600),
     rounds: bounded('rounds', values.rounds, quick ? 1 : 3, 100),

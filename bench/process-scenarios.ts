@@ -5,13 +5,9 @@
 import type { BenchRun } from './bench-run.ts'
 import { rssMiB } from './load/process-figures.ts'
 import type { LoadReport } from './load/job.ts'
-import type { StreamPlan } from './stream-plan.ts'
+import { plans } from './plans.ts'
 import type { RunningSubject, Subject } from './subjects/subject.ts'
 
-/** 1,000 streams start within 2 s and each lasts 10 s, so that all are open at once for 8 s, at 4,000 events per second. */
-const wavePlan: StreamPlan = { events: 40, everyMs: 250 }
-const waveStartsPerSecond = 500
-const waveStartsMs = 2000
 /** A service that falls behind may take this long to end its streams. */
 const waveDrainMs = 60_000
 const betweenWavesMs = 3000
@@ -56,10 +52,10 @@ function wave(run: BenchRun, subject: RunningSubject): Promise<LoadReport> {
   return run.load({
     port: subject.port,
     pid: subject.child.pid,
-    request: subject.streamRequest(wavePlan),
-    arrivals: { kind: 'open', ratePerSecond: waveStartsPerSecond },
-    durationMs: waveStartsMs,
-    eventsPerExchange: wavePlan.events,
+    request: subject.streamRequest(plans.wave.stream),
+    arrivals: { kind: 'open', ratePerSecond: plans.wave.startsPerSecond },
+    durationMs: plans.wave.startsMs,
+    eventsPerExchange: plans.wave.stream.events,
     drainMs: waveDrainMs,
   })
 }

@@ -90,7 +90,7 @@ function facts(options: Options, args: readonly string[], busyPercent: number): 
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2)
-  const options = readOptions(args, resultsFile)
+  const options = readOptions(args, resultsFile, hybridIsThere())
   if (options === null) {
     process.stdout.write(help)
     return

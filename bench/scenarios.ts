@@ -4,18 +4,12 @@
  */
 import type { BenchRun } from './bench-run.ts'
 import type { LoadJob, LoadReport } from './load/job.ts'
+import { plans } from './plans.ts'
 import type { ScenarioName } from './report/figures.ts'
-import type { StreamPlan } from './stream-plan.ts'
 import { directAnswerRequest, directStreamRequest } from './subjects/direct-call.ts'
 import type { RunningSubject } from './subjects/subject.ts'
 
-/** At the throughput that is measured, and what a burst of streams keeps open. */
-const connections = 32
-const requestsPerSecond = 200
-/** 50 events at 20 ms last about a second: 32 starts in a second keep 32 streams open. */
-const pacedPlan: StreamPlan = { events: 50, everyMs: 20 }
-const pacedStartsPerSecond = 32
-const burstPlan: StreamPlan = { events: 200, everyMs: 0 }
+/** How long exchanges under way at the end of a window may take; the slowest subject needs a second. */
 const drainMs = 10_000
 
 type Figures = Readonly<Record<string, number>>
@@ -31,13 +25,13 @@ function jobFor(scenario: LoadScenario, subject: RunningSubject, durationMs: num
   const base = { port: subject.port, pid: subject.child.pid, durationMs, drainMs }
   switch (scenario) {
     case 'throughput':
-      return { ...base, request: subject.answerRequest, arrivals: { kind: 'closed', concurrency: connections }, eventsPerExchange: 1 }
+      return { ...base, request: subject.answerRequest, arrivals: { kind: 'closed', concurrency: plans.connections }, eventsPerExchange: 1 }
     case 'latency':
-      return { ...base, request: subject.answerRequest, arrivals: { kind: 'open', ratePerSecond: requestsPerSecond }, eventsPerExchange: 1 }
+      return { ...base, request: subject.answerRequest, arrivals: { kind: 'open', ratePerSecond: plans.requestsPerSecond }, eventsPerExchange: 1 }
     case 'paced':
-      return { ...base, request: subject.streamRequest(pacedPlan), arrivals: { kind: 'open', ratePerSecond: pacedStartsPerSecond }, eventsPerExchange: pacedPlan.events }
+      return { ...base, request: subject.streamRequest(plans.paced.stream), arrivals: { kind: 'open', ratePerSecond: plans.paced.startsPerSecond }, eventsPerExchange: plans.paced.stream.events }
     case 'burst':
-      return { ...base, request: subject.streamRequest(burstPlan), arrivals: { kind: 'closed', concurrency: connections }, eventsPerExchange: burstPlan.events }
+      return { ...base, request: subject.streamRequest(plans.burst.stream), arrivals: { kind: 'closed', concurrency: plans.burst.concurrency }, eventsPerExchange: plans.burst.stream.events }
   }
 }
 
@@ -45,14 +39,14 @@ function jobFor(scenario: LoadScenario, subject: RunningSubject, durationMs: num
 export async function measureDirect(run: BenchRun, scenarios: readonly ScenarioName[]): Promise<Direct> {
   const base = { port: run.upstreamPort, pid: null, durationMs: run.options.seconds * 1000, drainMs }
   const latency = scenarios.includes('latency')
-    ? await run.load({ ...base, request: directAnswerRequest(run.upstreamPort), arrivals: { kind: 'open', ratePerSecond: requestsPerSecond }, eventsPerExchange: 1 })
+    ? await run.load({ ...base, request: directAnswerRequest(run.upstreamPort), arrivals: { kind: 'open', ratePerSecond: plans.requestsPerSecond }, eventsPerExchange: 1 })
     : null
   const paced = scenarios.includes('paced')
     ? await run.load({
         ...base,
-        request: directStreamRequest(run.upstreamPort, pacedPlan),
-        arrivals: { kind: 'open', ratePerSecond: pacedStartsPerSecond },
-        eventsPerExchange: pacedPlan.events,
+        request: directStreamRequest(run.upstreamPort, plans.paced.stream),
+        arrivals: { kind: 'open', ratePerSecond: plans.paced.startsPerSecond },
+        eventsPerExchange: plans.paced.stream.events,
       })
     : null
   for (const report of [latency, paced]) {

@@ -1,4 +1,5 @@
 /** The figures of a run as Markdown: the goals with their verdicts, then a table per scenario with all subjects. */
+import { plans } from '../plans.ts'
 import { subjectNames, type SubjectName } from '../subjects/subject.ts'
 import { failedExchanges, ratio, scenarioNames, typical, type Measurement, type ScenarioName } from './figures.ts'
 import { goals, judge } from './goals.ts'
@@ -19,7 +20,7 @@ const column = (figure: string, title: string, digits: number): Column => ({ fig
 
 const tables: Readonly<Record<ScenarioName, ScenarioTable>> = {
   throughput: {
-    title: 'Whole answers, 32 connections',
+    title: `Whole answers, ${plans.connections} connections`,
     columns: [
       column('requestsPerSecond', 'requests/s per core', 0),
       column('cpuPerRequestUs', 'CPU per request, µs', 1),
@@ -30,7 +31,7 @@ const tables: Readonly<Record<ScenarioName, ScenarioTable>> = {
     compared: 'requestsPerSecond',
   },
   latency: {
-    title: 'Whole answers, 200 requests per second',
+    title: `Whole answers, ${plans.requestsPerSecond} requests per second`,
     columns: [
       column('addedP50Ms', 'added p50, ms', 2),
       column('addedP99Ms', 'added p99, ms', 2),
@@ -40,7 +41,7 @@ const tables: Readonly<Record<ScenarioName, ScenarioTable>> = {
     compared: 'addedP50Ms',
   },
   paced: {
-    title: 'Streams, 32 at a time, 50 events each at 20 ms',
+    title: `Streams, ${plans.paced.startsPerSecond} at a time, ${plans.paced.stream.events} events each at ${plans.paced.stream.everyMs} ms`,
     columns: [
       column('addedFirstTokenP50Ms', 'added to first token p50, ms', 2),
       column('addedFirstTokenP99Ms', 'p99, ms', 2),
@@ -49,7 +50,7 @@ const tables: Readonly<Record<ScenarioName, ScenarioTable>> = {
     compared: 'cpuPerEventUs',
   },
   burst: {
-    title: 'Streams, 32 at a time, 200 events each at once',
+    title: `Streams, ${plans.burst.concurrency} at a time, ${plans.burst.stream.events} events each at once`,
     columns: [column('eventsPerSecond', 'events/s per core', 0), column('cpuPerEventUs', 'CPU per event, µs', 2), column('peakRssMiB', 'resident, MiB', 0)],
     compared: 'eventsPerSecond',
   },
