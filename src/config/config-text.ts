@@ -5,9 +5,9 @@
  *
  * It must not know what a configuration holds. Messages are made here and never quote the text, which may hold secrets.
  */
-import { LineCounter, parseDocument } from 'yaml'
+import { isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import type { FieldError } from '../operation/problem.ts'
-import { configAliases, configFileBytes } from './limits.ts'
+import { configAliases, configFaults, configFileBytes, shownValueLength } from './limits.ts'
 
 export type ParsedText = { readonly kind: 'value'; readonly value: unknown } | { readonly kind: 'faulty'; readonly errors: readonly FieldError[] }
 
@@ -19,6 +19,7 @@ const explanations: Readonly<Record<string, string>> = {
   UNEXPECTED_TOKEN: 'has something that does not belong there',
   MULTILINE_IMPLICIT_KEY: 'has a member name that runs over the end of the line; is a ":" missing?',
   TAG_RESOLVE_FAILED: 'has a tag (!…) that is not known here',
+  RESOURCE_EXHAUSTION: 'is nested too deeply',
   MULTIPLE_DOCS: 'begins a second document; one file holds one',
 }
 
@@ -28,14 +29,13 @@ export function parseConfigText(text: string): ParsedText {
   }
   const lines = new LineCounter()
   try {
-    const document = parseDocument(text.startsWith('\uFEFF') ? text.slice(1) : text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, merge: false })
-    const faults = [...document.errors, ...document.warnings].map((error) => ({
+    const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: false } as const
+    const document = parseDocument(text.startsWith('\uFEFF') ? text.slice(1) : text, options)
+    const faults = [...document.errors, ...document.warnings].slice(0, configFaults).map((error) => ({
       path: `line ${lines.linePos(error.pos[0]).line}`,
-      message:
-        error.code === 'DUPLICATE_KEY'
-          ? `${JSON.stringify(keyAt(text, error.pos[0]))} is there twice in the same group; only one can hold`
-          : (explanations[error.code] ?? `is not valid YAML (${error.code})`),
+      message: explanations[error.code] ?? `is not valid YAML (${error.code})`,
     }))
+    if (faults.length === 0) faults.push(...repeatedMembers(document, lines))
     if (faults.length > 0) return faulty(faults)
     return { kind: 'value', value: document.toJS({ maxAliasCount: configAliases }) as unknown }
   } catch (error) {
@@ -45,9 +45,24 @@ export function parseConfigText(text: string): ParsedText {
   }
 }
 
-/** The member's name at an offset: names are no secrets, and the line alone does not say which one. */
-function keyAt(text: string, offset: number): string {
-  return (/^["']?([\w.-]{1,64})/.exec(text.slice(offset, offset + 80))?.[1] ?? 'a member').trim()
+/** The library's own check compares every name with every other: a file of 60,000 names would stop the process for a minute. */
+function repeatedMembers(document: Document, lines: LineCounter): FieldError[] {
+  const faults: FieldError[] = []
+  visit(document, {
+    Map(_key, map) {
+      const names = new Set<string>()
+      for (const { key } of map.items) {
+        const name = isScalar(key) ? String(key.value) : null
+        const line = `line ${lines.linePos(isScalar(key) ? (key.range?.[0] ?? 0) : (map.range?.[0] ?? 0)).line}`
+        if (name === null) faults.push({ path: line, message: 'has a member whose name is not a text' })
+        else if (names.has(name)) faults.push({ path: line, message: `${JSON.stringify(name.slice(0, shownValueLength))} is there twice in the same group; only one can hold` })
+        else names.add(name)
+        if (faults.length >= configFaults) return visit.BREAK
+      }
+      return undefined
+    },
+  })
+  return faults
 }
 
 function faulty(errors: readonly FieldError[]): ParsedText {

@@ -26,7 +26,7 @@ function folder(): string {
 interface Running {
   readonly watcher: ConfigWatcher
   /** The next event that the predicate holds for, since the last call or from now on. */
-  next(wanted?: (event: ConfigEvent) => boolean): Promise<ConfigEvent>
+  readonly next: (wanted?: (event: ConfigEvent) => boolean) => Promise<ConfigEvent>
 }
 
 function start(cwd: string, file?: string): Running {
