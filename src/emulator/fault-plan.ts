@@ -6,13 +6,14 @@
 import type { Refusal } from './exceptions.ts'
 import type { ConcurrencyRule, CutRule, FaultKind, FaultRule, FaultTarget, MalformedForm, MidstreamRule, StallRule } from './fault-rule.ts'
 import { nominalPace, noWait, sampleLatency, type Pace } from './latency.ts'
-import type { RuntimeOperation } from './route.ts'
+import type { Operation } from './route.ts'
 
 export interface RequestFacts {
   /** Undefined for a bearer key, which names no region. */
   readonly region: string | undefined
+  /** Empty where the operation names none. */
   readonly modelId: string
-  readonly operation: RuntimeOperation
+  readonly operation: Operation
   readonly port: number
 }
 

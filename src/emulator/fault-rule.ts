@@ -5,13 +5,13 @@
 import { exceptionNames, streamableExceptions, type ExceptionName } from './exceptions.ts'
 import { asArray, asObject, type JsonObject } from './json.ts'
 import type { LatencyQuantiles } from './latency.ts'
-import type { RuntimeOperation } from './route.ts'
+import type { Operation } from './route.ts'
 
 export interface FaultTarget {
   /** The region of the request's credential scope; `*` stands for any characters, as in the next. */
   readonly region?: string
   readonly modelId?: string
-  readonly operation?: RuntimeOperation
+  readonly operation?: Operation
   /** The port that the request came in on. */
   readonly port?: number
 }
@@ -133,7 +133,7 @@ const commonFields: Readonly<Record<string, Field>> = {
   untilMs: ms('when it ends; without it, never'),
 }
 
-const operations = ['Converse', 'ConverseStream', 'InvokeModel', 'InvokeModelWithResponseStream', 'CountTokens'] as const
+const operations = ['Converse', 'ConverseStream', 'InvokeModel', 'InvokeModelWithResponseStream', 'CountTokens', 'ListFoundationModels', 'GetFoundationModel'] as const satisfies readonly Operation[]
 
 export interface Problem {
   readonly path: string
@@ -157,8 +157,20 @@ export function parseFaults(value: unknown): ParsedFaults {
   return problems.length > 0 ? { problems } : { rules }
 }
 
-export function describeProblems(problems: readonly Problem[]): string {
-  return problems.map(({ path, message }) => `${path}: ${message}`).join('; ')
+/** For those who set rules in code or from a file: one message with every mistake. */
+export class FaultConfigurationError extends Error {
+  readonly problems: readonly Problem[]
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(({ path, message }) => `${path}: ${message}`).join('; '))
+    this.name = 'FaultConfigurationError'
+    this.problems = problems
+  }
+}
+
+export function faultRules(value: unknown): readonly FaultRule[] {
+  const parsed = parseFaults(value)
+  if ('problems' in parsed) throw new FaultConfigurationError(parsed.problems)
+  return parsed.rules
 }
 
 function parseRule(entry: unknown, path: string, problems: Problem[]): readonly FaultRule[] {

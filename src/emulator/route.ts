@@ -5,6 +5,9 @@
  */
 export type RuntimeOperation = 'Converse' | 'ConverseStream' | 'InvokeModel' | 'InvokeModelWithResponseStream' | 'CountTokens'
 
+/** The control plane's operations are fault targets too: a region that is down answers neither. */
+export type Operation = RuntimeOperation | 'ListFoundationModels' | 'GetFoundationModel'
+
 export type Route =
   | { readonly kind: 'runtime'; readonly operation: RuntimeOperation; readonly modelId: string }
   | { readonly kind: 'listModels'; readonly query: ReadonlyMap<string, string> }
