@@ -1,0 +1,419 @@
+import { describe, expect, it } from 'vitest'
+import type { ConverseStreamEvent } from '../operation/converse.ts'
+import type { Fault } from '../operation/fault.ts'
+import { runbookMatrix } from '../operation/matrix.ts'
+import type { Operation } from '../operation/operation.ts'
+import type { Path } from '../operation/path.ts'
+import type { OperationResult } from '../operation/result.ts'
+import type { AttemptNotice, OperationObserver } from '../operation/runner.ts'
+import type { SystemEvent } from '../operation/system-event.ts'
+import { noOverrides } from '../routing/conditions.ts'
+import { operationOf } from '../routing/testing/routing-fixtures.ts'
+import { createEventStream } from '../runtime/event-stream.ts'
+import { createSeededRandom } from '../runtime/random.ts'
+import { createVirtualClock } from '../runtime/virtual-clock.ts'
+import { createHybridRouter, type RouterSettings } from './hybrid-router.ts'
+import type { Topology } from './live-view.ts'
+import { answers, createScriptedPath, delta, fails, hangs, streams, type Script } from './testing/scripted-path.ts'
+
+const throttled: Fault = { kind: 'throttled', retryable: true, message: 'Too many requests', retryAfterMs: 400 }
+const overloaded: Fault = { kind: 'overloaded', retryable: true, message: 'No capacity' }
+const expired: Fault = { kind: 'auth', retryable: false, message: 'The AWS credentials have expired' }
+const reset: Fault = { kind: 'network', retryable: true, message: 'The connection was reset' }
+
+const bothRoutes: Topology = {
+  direct: { carriesMoreThanText: true, repeatable: true, targets: ['frankfurt', 'ireland'] },
+  mcp: { carriesMoreThanText: true, repeatable: true, targets: ['ops'] },
+}
+const directOnly: Topology = { ...bothRoutes, mcp: { carriesMoreThanText: true, repeatable: true, targets: [] } }
+
+const settings: RouterSettings = {
+  matrix: runbookMatrix,
+  overrides: noOverrides,
+  prices: {
+    currency: 'USD',
+    asOf: '2026-01-01',
+    source: 'test',
+    models: { 'model.scripted': { inputPerMillion: 1, outputPerMillion: 10 } },
+  },
+  inFlightOperations: 10,
+  reservedForEmergencies: 2,
+  rescueShare: 0.5,
+  retryShare: 0.1,
+}
+
+interface Heard extends OperationObserver {
+  readonly notices: AttemptNotice[]
+  readonly events: ConverseStreamEvent[]
+  readonly results: OperationResult[]
+  readonly decisions: unknown[]
+  text(): string
+  result(): OperationResult
+}
+
+function listen(): Heard {
+  const notices: AttemptNotice[] = []
+  const events: ConverseStreamEvent[] = []
+  const results: OperationResult[] = []
+  const decisions: unknown[] = []
+  return {
+    notices,
+    events,
+    results,
+    decisions,
+    onDecision: (decision) => decisions.push(decision),
+    onAttempt: (notice) => notices.push(notice),
+    onEvent: (event) => events.push(event),
+    onResult: (result) => results.push(result),
+    text: () => events.map((event) => (event.type === 'contentBlockDelta' ? (event.payload.delta.text ?? '') : '')).join(''),
+    result() {
+      expect(results).toHaveLength(1)
+      const [result] = results
+      if (result === undefined) throw new Error('no result')
+      return result
+    },
+  }
+}
+
+function setUp(script: { direct?: Script; mcp?: Script }, topology: Topology = bothRoutes, changes: Partial<RouterSettings> = {}) {
+  const clock = createVirtualClock()
+  const errors: unknown[] = []
+  const published: SystemEvent[] = []
+  const events = createEventStream<SystemEvent>((error) => errors.push(error))
+  events.subscribe((event) => published.push(event))
+  const direct = createScriptedPath('direct', clock, script.direct ?? (() => answers('direct answer', 100)))
+  const mcp = createScriptedPath('mcp', clock, script.mcp ?? (() => answers('mcp answer', 100)))
+  const router = createHybridRouter({
+    paths: { direct, mcp },
+    clock,
+    random: createSeededRandom(1),
+    events,
+    settings: () => ({ ...settings, ...changes }),
+    topology: () => topology,
+    onInternalError: (error) => errors.push(error),
+  })
+  const run = (operation: Operation) => {
+    const heard = listen()
+    const running = router.run({ ...operation, arrivedAtMs: clock.monotonicMs() }, heard)
+    return { heard, running }
+  }
+  return { clock, router, direct, mcp, errors, published, run }
+}
+
+describe('the Hybrid Router', () => {
+  it('answers an infrastructure operation directly', () => {
+    const { clock, run, published, router } = setUp({})
+    const { heard } = run(operationOf('infrastructure'))
+    clock.advance(100)
+    const result = heard.result()
+    expect(result).toMatchObject({ status: 'succeeded', route: 'direct', target: 'frankfurt', fallbackUsed: false, hedged: false, slaMet: true })
+    expect(result.output?.text).toBe('direct answer')
+    expect(result.decision?.reason).toBe('matrix')
+    expect(result.attempts).toEqual([{ number: 1, route: 'direct', target: 'frankfurt', reason: 'first', startMs: 0, durationMs: 100, outcome: 'succeeded' }])
+    expect(result.latency).toEqual({ totalMs: 100, timeToFirstTokenMs: null, queuedMs: 0, overheadMs: 0, basis: 'completion' })
+    expect(result.cost).toEqual({ currency: 'USD', estimated: (10 + 13 * 10) / 1e6, includesEstimates: false })
+    expect(published.map((event) => event.type)).toEqual(['routing_decision', 'attempt_started', 'attempt_ended', 'operation_ended'])
+    expect(router.inFlight()).toBe(0)
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('takes the fallback of an MCP operation until a server is configured, and says so', () => {
+    const { clock, run, mcp } = setUp({}, directOnly)
+    const { heard } = run(operationOf('standard_analysis'))
+    clock.advance(100)
+    expect(heard.result()).toMatchObject({ route: 'direct', fallbackUsed: true, decision: { reason: 'primary_not_configured' } })
+    expect(mcp.requests).toHaveLength(0)
+  })
+
+  it('goes to another target and then to the other route when targets fail', () => {
+    const { clock, run } = setUp({ direct: () => fails(overloaded, 50) })
+    const { heard } = run(operationOf('infrastructure'))
+    clock.advance(1_000)
+    const result = heard.result()
+    expect(result.attempts.map(({ target, reason, outcome }) => [target, reason, outcome])).toEqual([
+      ['frankfurt', 'first', 'failed'],
+      ['ireland', 'retry', 'failed'],
+      ['ops', 'fallback', 'succeeded'],
+    ])
+    expect(result).toMatchObject({ route: 'mcp', fallbackUsed: true })
+    expect(heard.notices.map((notice) => notice.reason)).toEqual(['retry', 'fallback'])
+    expect(result.cost.includesEstimates).toBe(true)
+  })
+
+  it('leaves the route at once when its credentials have expired, and tells the operator when nothing else is there', () => {
+    const { clock, run } = setUp({ direct: () => fails(expired, 10) })
+    const infrastructure = run(operationOf('infrastructure'))
+    const emergency = run(operationOf('emergency'))
+    clock.advance(1_000)
+    expect(infrastructure.heard.result().attempts.map(({ route }) => route)).toEqual(['direct', 'mcp'])
+    const result = emergency.heard.result()
+    expect(result.attempts.map(({ target }) => target)).toEqual(['frankfurt', 'ireland'])
+    expect(result.error).toMatchObject({ code: 'upstream_error', status: 502, retryable: false })
+    expect(result.error?.detail).toContain('credentials have expired')
+  })
+
+  it('starts the fallback beside a hanging primary so that the requirement is met', () => {
+    const { clock, run, direct } = setUp({ direct: () => hangs() })
+    const { heard } = run(operationOf('infrastructure'))
+    clock.advance(5_100)
+    const result = heard.result()
+    expect(result).toMatchObject({ status: 'succeeded', route: 'mcp', slaMet: true })
+    expect(result.attempts.map(({ outcome }) => outcome)).toEqual(['cancelled', 'succeeded'])
+    expect(direct.running()).toBe(0)
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('helps a hanging emergency from the other target of the direct route', () => {
+    const { clock, run, mcp } = setUp({ direct: ({ target }) => (target === 'frankfurt' ? hangs() : answers('here', 300)) })
+    const { heard } = run(operationOf('emergency'))
+    clock.advance(3_000)
+    expect(heard.result()).toMatchObject({ target: 'ireland', hedged: true, slaMet: true })
+    expect(mcp.requests).toHaveLength(0)
+  })
+
+  it('answers 504 at the hard timeout and says where the time went', () => {
+    const { clock, run, direct } = setUp({ direct: () => hangs(), mcp: () => hangs() })
+    const { heard } = run(operationOf('infrastructure'))
+    clock.advance(14_999)
+    expect(heard.results).toHaveLength(0)
+    clock.advance(1)
+    const result = heard.result()
+    expect(result).toMatchObject({ status: 'failed', slaMet: false, error: { code: 'deadline_exceeded', status: 504 } })
+    expect(result.error?.detail).toContain('direct/frankfurt after 15000 ms')
+    expect(result.attempts.map(({ outcome }) => outcome)).toEqual(['timed_out', 'timed_out'])
+    expect(direct.running()).toBe(0)
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('delivers an answer after the requirement with slaMet false', () => {
+    const { clock, run } = setUp({ direct: () => answers('late', 12_000), mcp: () => hangs() })
+    const { heard } = run(operationOf('infrastructure'))
+    clock.advance(12_000)
+    expect(heard.result()).toMatchObject({ status: 'succeeded', slaMet: false })
+  })
+
+  it('waits as long as a throttling target asks, and tells the caller the soonest return when that is too long', () => {
+    const once = setUp({ direct: ({ target, number }) => (number === 1 ? fails(throttled, 10) : answers(target, 10)) }, { ...directOnly, direct: { ...directOnly.direct, targets: ['frankfurt'] } })
+    const first = once.run(operationOf('infrastructure'))
+    once.clock.advance(409)
+    expect(once.direct.requests).toHaveLength(1)
+    once.clock.advance(2_000)
+    expect(first.heard.result().attempts.map(({ outcome }) => outcome)).toEqual(['throttled', 'succeeded'])
+    expect(first.heard.result().latency.overheadMs).toBe(0)
+
+    const long = setUp({ direct: () => fails({ ...throttled, retryAfterMs: 30_000 }, 10) }, directOnly)
+    const second = long.run(operationOf('infrastructure'))
+    long.clock.advance(100)
+    expect(second.heard.result().error).toMatchObject({ code: 'upstream_throttled', status: 503, retryable: true, retryAfterMs: 29_990 })
+    const next = long.run(operationOf('infrastructure'))
+    expect(next.heard.result()).toMatchObject({ attempts: [], error: { code: 'upstream_throttled' } })
+    // An emergency is not refused for what others have used up.
+    const emergency = long.run(operationOf('emergency'))
+    expect(emergency.heard.results).toHaveLength(0)
+    expect(long.direct.requests.at(-1)?.operation.type).toBe('emergency')
+  })
+
+  it('does not try elsewhere what was refused as wrong', () => {
+    const { clock, run, direct } = setUp({ direct: () => fails({ kind: 'validation', retryable: false, message: 'messages.0: too long' }, 10) })
+    const { heard } = run(operationOf('infrastructure'))
+    clock.advance(1_000)
+    expect(heard.result().error).toMatchObject({ code: 'invalid_request', status: 400, detail: 'messages.0: too long' })
+    expect(direct.requests).toHaveLength(1)
+  })
+
+  it('never repeats what must not be repeated once it was sent', () => {
+    const lost = setUp({ direct: () => fails(reset, 10) })
+    const { heard } = lost.run(operationOf('infrastructure', { repeatable: false }))
+    lost.clock.advance(20_000)
+    expect(heard.result().error).toMatchObject({ code: 'outcome_unknown', status: 502, retryable: false })
+    expect(lost.direct.requests.length + lost.mcp.requests.length).toBe(1)
+
+    const refused = setUp({ direct: ({ target }) => (target === 'frankfurt' ? fails(throttled, 10) : answers('once', 10)) })
+    const second = refused.run(operationOf('infrastructure', { repeatable: false }))
+    refused.clock.advance(1_000)
+    expect(second.heard.result()).toMatchObject({ status: 'succeeded', target: 'ireland' })
+
+    const hanging = setUp({ direct: () => hangs() })
+    const third = hanging.run(operationOf('infrastructure', { repeatable: false }))
+    hanging.clock.advance(20_000)
+    expect(third.heard.result().error?.code).toBe('outcome_unknown')
+    expect(hanging.mcp.requests).toHaveLength(0)
+  })
+
+  it('takes back what was not sent yet before it goes elsewhere, where it must not be repeated', () => {
+    const { clock, run, direct } = setUp({ direct: () => [] })
+    const { heard } = run(operationOf('infrastructure', { repeatable: false }))
+    clock.advance(5_100)
+    expect(direct.cancelled).toEqual(['op_infrastructure/1'])
+    expect(heard.result()).toMatchObject({ status: 'succeeded', route: 'mcp' })
+  })
+
+  it('cancels every attempt when the caller is gone', () => {
+    const { clock, run, direct, mcp } = setUp({ direct: () => hangs(), mcp: () => hangs() })
+    const { heard, running } = run(operationOf('infrastructure'))
+    clock.advance(6_000)
+    expect(running.snapshot()).toMatchObject({ status: 'running', completedAt: null })
+    running.cancel('caller_gone')
+    running.cancel('requested')
+    expect(heard.result().status).toBe('cancelled')
+    expect(direct.running() + mcp.running()).toBe(0)
+    expect(clock.pending()).toBe(0)
+  })
+})
+
+describe('streams', () => {
+  const stream = (type: 'infrastructure' | 'emergency', changes: Partial<Operation> = {}) => operationOf(type, { mode: 'stream', ...changes })
+
+  it('are judged at first content and may run on after the hard timeout', () => {
+    const words = Array.from({ length: 30 }, (_, index) => `w${index} `)
+    const { clock, run } = setUp({ direct: () => streams(words, 200, 1_000) })
+    const { heard } = run(stream('infrastructure'))
+    clock.advance(199)
+    expect(heard.events).toHaveLength(0)
+    clock.advance(40_000)
+    expect(heard.text()).toBe(words.join(''))
+    expect(heard.events[0]?.type).toBe('messageStart')
+    expect(heard.result()).toMatchObject({ status: 'succeeded', slaMet: true, latency: { timeToFirstTokenMs: 200, basis: 'first_content' } })
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('fall back silently before first content', () => {
+    const { clock, run } = setUp({ direct: () => fails(overloaded, 20), mcp: () => streams(['a', 'b'], 10, 10) })
+    const { heard } = run(stream('infrastructure'))
+    clock.advance(1_000)
+    expect(heard.text()).toBe('ab')
+    expect(heard.notices.every((notice) => !notice.restart)).toBe(true)
+  })
+
+  it('start anew elsewhere when they break, with a notice before the new text', () => {
+    const broken: Script = () => [...streams(['lost '], 10, 10).slice(0, 3), { atMs: 50, do: 'fail', fault: reset }]
+    const { clock, run } = setUp({ direct: ({ target }) => (target === 'frankfurt' ? broken({} as never) : streams(['new ', 'text'], 10, 10)) })
+    const { heard } = run(stream('emergency'))
+    clock.advance(1_000)
+    expect(heard.notices).toEqual([{ number: 2, route: 'direct', target: 'ireland', reason: 'restart', restart: true }])
+    expect(heard.text()).toBe('lost new text')
+    expect(heard.result()).toMatchObject({ status: 'succeeded', target: 'ireland', output: { text: 'new text' } })
+  })
+
+  it('start anew when they stall, and end with an error when nothing is left', () => {
+    const stalls: Script = () => [
+      { atMs: 0, do: 'send' },
+      { atMs: 10, do: 'event', event: delta('some') },
+    ]
+    const { clock, run, direct } = setUp({ direct: stalls }, { ...directOnly, direct: { ...directOnly.direct, targets: ['frankfurt'] } })
+    const { heard } = run(stream('emergency', { streamSilenceMs: 1_000, repeatable: false }))
+    clock.advance(1_009)
+    expect(heard.results).toHaveLength(0)
+    clock.advance(1)
+    expect(heard.result().error?.code).toBe('outcome_unknown')
+    expect(direct.running()).toBe(0)
+
+    const two = setUp({ direct: (request) => (request.target === 'frankfurt' ? stalls(request) : streams(['all'], 10, 10)) })
+    const second = two.run(stream('emergency', { streamSilenceMs: 1_000 }))
+    two.clock.advance(1_100)
+    expect(second.heard.result()).toMatchObject({ status: 'succeeded', output: { text: 'all' } })
+    expect(second.heard.result().attempts[0]).toMatchObject({ outcome: 'timed_out', error: { kind: 'timeout' } })
+  })
+
+  it('let only one of two attempts speak', () => {
+    const { clock, run, direct } = setUp({ direct: () => streams(['slow'], 5_005, 1), mcp: () => streams(['q', 'u', 'i', 'ck'], 4, 1) })
+    const { heard } = run(stream('infrastructure'))
+    clock.advance(10_000)
+    expect(heard.text()).toBe('quick')
+    expect(direct.cancelled).toEqual(['op_infrastructure/1'])
+  })
+})
+
+describe('what must not harm', () => {
+  it('a path that throws, ends twice or speaks after its end', () => {
+    const bad: Path = {
+      route: 'direct',
+      start({ target }, listener) {
+        if (target === 'frankfurt') throw new Error('a bug')
+        const spend = { modelId: null, usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 }, estimated: false }
+        const answer = { message: { role: 'assistant' as const, content: [{ text: 'ok' }] }, stopReason: 'end_turn', usage: spend.usage }
+        listener.onSent()
+        listener.onEvent(delta('o'))
+        listener.onEnd({ outcome: 'succeeded', answer, spend })
+        listener.onEnd({ outcome: 'failed', fault: reset, spend })
+        listener.onEvent(delta('late'))
+        return {
+          cancel() {
+            throw new Error('another bug')
+          },
+        }
+      },
+    }
+    const clock = createVirtualClock()
+    const errors: unknown[] = []
+    const router = createHybridRouter({
+      paths: { direct: bad },
+      clock,
+      random: createSeededRandom(1),
+      events: createEventStream<SystemEvent>(() => {}),
+      settings: () => settings,
+      topology: () => directOnly,
+      onInternalError: (error) => errors.push(error),
+    })
+    const heard = listen()
+    router.run(operationOf('emergency', { mode: 'stream' }), heard)
+    expect(heard.result()).toMatchObject({ status: 'succeeded', target: 'ireland' })
+    expect(heard.text()).toBe('o')
+    expect(errors).toHaveLength(1)
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('an observer that throws', () => {
+    const { clock, router, errors } = setUp({})
+    const heard = listen()
+    const throwing: OperationObserver = {
+      ...heard,
+      onDecision() {
+        throw new Error('a reader’s bug')
+      },
+    }
+    router.run(operationOf('infrastructure'), throwing)
+    clock.advance(100)
+    expect(heard.result().status).toBe('succeeded')
+    expect(errors).toHaveLength(1)
+  })
+})
+
+describe('places', () => {
+  it('are refused when taken, but for those kept for emergencies, and are free again afterwards', () => {
+    const { clock, run, router, published } = setUp({})
+    for (let count = 0; count < 8; count += 1) run(operationOf('infrastructure'))
+    const refused = run(operationOf('infrastructure'))
+    expect(refused.heard.result()).toMatchObject({ status: 'failed', attempts: [], error: { code: 'overloaded', status: 503, retryAfterMs: 1_000 } })
+    expect(published.filter((event) => event.type === 'operation_refused')).toHaveLength(1)
+    const emergency = run(operationOf('emergency'))
+    expect(emergency.heard.results).toHaveLength(0)
+    clock.advance(100)
+    expect(router.inFlight()).toBe(0)
+    const later = run(operationOf('infrastructure'))
+    clock.advance(100)
+    expect(later.heard.result().status).toBe('succeeded')
+  })
+
+  it('are all free after a drain, and a closed router cancels and refuses', async () => {
+    const { clock, run, router } = setUp({ direct: () => hangs() })
+    const { heard } = run(operationOf('emergency'))
+    const drained = router.drain()
+    router.close()
+    await drained
+    expect(heard.result()).toMatchObject({ status: 'cancelled' })
+    expect(run(operationOf('emergency')).heard.result().error?.code).toBe('maintenance')
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('a target that was overtaken three times rests, and is asked again afterwards', () => {
+    const { clock, run, direct } = setUp({ direct: ({ target }) => (target === 'frankfurt' ? hangs() : answers('here', 10)) })
+    for (let count = 0; count < 3; count += 1) run(operationOf('emergency'))
+    clock.advance(2_600)
+    run(operationOf('emergency'))
+    expect(direct.requests.at(-1)?.target).toBe('ireland')
+    clock.advance(5_000)
+    run(operationOf('emergency'))
+    expect(direct.requests.at(-1)?.target).toBe('frankfurt')
+  })
+})
