@@ -1,0 +1,88 @@
+/**
+ * From events to log lines: which events are worth a line, under which name the runbook filters for it, how urgent it is,
+ * and what it says. A line holds figures, ids and words of closed lists: never a prompt, an answer or a secret, because no
+ * event holds one.
+ */
+import type { SystemEvent } from '../operation/system-event.ts'
+
+/** The runbook's, section "Monitoring", and one for what the configuration did. */
+export const logEventNames = ['ROUTING_DECISION', 'ERROR', 'PERFORMANCE_WARNING', 'ALERT', 'CIRCUIT_BREAKER', 'SECURITY', 'PII_DETECTED', 'CONFIGURATION'] as const
+export type LogEventName = (typeof logEventNames)[number]
+
+export type LogUrgency = 'error' | 'warn' | 'info' | 'debug'
+
+export interface LogLine {
+  readonly urgency: LogUrgency
+  readonly event: LogEventName
+  /** The canonical name of the component that it is about. */
+  readonly component: string
+  readonly message: string
+  readonly correlationId?: string
+  readonly operationId?: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** The lines of one event; none for most. */
+export function logLinesOf(event: SystemEvent): readonly LogLine[] {
+  switch (event.type) {
+    case 'operation_ended': {
+      const { result } = event
+      const about = { component: 'hybrid-router', correlationId: result.correlationId, operationId: result.id }
+      const lines: LogLine[] = [
+        {
+          ...about,
+          urgency: 'info',
+          event: 'ROUTING_DECISION',
+          message: `${result.operation} ${result.status}`,
+          fields: {
+            operation: result.operation,
+            route: result.route,
+            target: result.target,
+            reason: result.decision?.reason ?? null,
+            status: result.status,
+            latencyMs: result.latency.totalMs,
+            slaMet: result.slaMet,
+            attempts: result.attempts.length,
+            fallbackUsed: result.fallbackUsed,
+          },
+        },
+      ]
+      if (result.error !== undefined && result.status === 'failed') {
+        lines.push({
+          ...about,
+          urgency: 'error',
+          event: 'ERROR',
+          message: result.error.detail,
+          fields: { operation: result.operation, code: result.error.code, faults: result.attempts.flatMap((attempt) => (attempt.error === undefined ? [] : [attempt.error.kind])) },
+        })
+      } else if (result.status === 'succeeded' && !result.slaMet) {
+        lines.push({
+          ...about,
+          urgency: 'warn',
+          event: 'PERFORMANCE_WARNING',
+          message: `${result.operation} was answered after its requirement`,
+          fields: { operation: result.operation, route: result.route, latencyMs: result.latency.totalMs, latencyRequirementMs: result.latencyRequirementMs },
+        })
+      }
+      return lines
+    }
+    case 'authentication_failed':
+      return [
+        { urgency: 'warn', event: 'SECURITY', component: 'hybrid-router', message: 'a request was refused: no valid credentials', correlationId: event.correlationId, fields: { remoteAddress: event.remoteAddress } },
+      ]
+    case 'config_reloaded':
+      return [{ urgency: 'info', event: 'CONFIGURATION', component: 'hybrid-router', message: 'the configuration was loaded again', fields: { changed: event.changed, needsRestart: event.needsRestart } }]
+    case 'config_rejected':
+      return [
+        {
+          urgency: 'error',
+          event: 'CONFIGURATION',
+          component: 'hybrid-router',
+          message: 'the changed configuration is not valid; the old one stays in force',
+          fields: { errors: event.errors },
+        },
+      ]
+    default:
+      return []
+  }
+}
