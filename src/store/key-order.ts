@@ -44,3 +44,14 @@ export function utf8Bytes(text: string): number {
   }
   return bytes
 }
+
+/** The least text that is greater than every text with this prefix; undefined when there is none. */
+export function endOfPrefix(prefix: string): string | undefined {
+  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0)
+  for (let last = points.pop(); last !== undefined; last = points.pop()) {
+    if (last === 0x10ffff) continue
+    // The code points of surrogates are no characters.
+    return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
+  }
+  return undefined
+}

@@ -36,4 +36,12 @@ export const storeLimits = {
   endedPerCall: 1_000,
   /** Bounds of the `Retry-After` hint in milliseconds: shorter invites a stampede, longer gives up on a queue that drains. */
   retryAfterMs: { least: 1_000, most: 30_000 },
+  /** Bytes of the SQLite file: a runaway queue ends as `full` here, not as a full disk for everybody. */
+  sqliteBytes: 8 * 1_024 * 1_024 * 1_024,
+  /** Calls that one transaction of the SQLite engine groups: bounds how long one group holds the thread. */
+  sqliteGroup: 256,
+  /** Transactions between two checkpoints of the SQLite engine: a few MiB of log. */
+  sqliteCheckpointEvery: 1_000,
+  /** Pages of log above which the engine pauses for a checkpoint that starts the log again (32 MiB). */
+  sqliteLogPages: 8_192,
 } as const

@@ -13,6 +13,8 @@ import type { StateRecord, StateStore } from './state-store.ts'
 export interface StateStoreEngine {
   readonly name: string
   readonly exceptions?: ConformanceExceptions
+  /** Sequences that the model-based test tries. */
+  readonly modelRuns: number
   /** An empty store on this clock; `close` also removes what it left behind. */
   open(): Promise<{ readonly store: StateStore; readonly clock: VirtualClock; close(): Promise<void> }>
 }
@@ -212,7 +214,7 @@ export function testStateStore(engine: StateStoreEngine): void {
               await opened.close()
             }
           }),
-          { numRuns: 60 },
+          { numRuns: engine.modelRuns, endOnFailure: true },
         )
       }, 60_000)
     })

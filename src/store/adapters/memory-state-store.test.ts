@@ -6,6 +6,7 @@ import { createMemoryStateStore } from './memory-state-store.ts'
 
 testStateStore({
   name: 'memory',
+  modelRuns: 200,
   async open() {
     const clock = createVirtualClock()
     const store = createMemoryStateStore(clock)
