@@ -3,6 +3,7 @@ import { createServer as createHttpServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createNetServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { crc32 } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ConverseRequest, ConverseStreamEvent } from '../operation/converse.ts'
 import type { Operation } from '../operation/operation.ts'
@@ -318,6 +319,7 @@ describe('a streamed answer', () => {
   corrupt[corrupt.length - 6] = (corrupt[corrupt.length - 6] ?? 0) ^ 1
   const huge = Buffer.alloc(12)
   huge.writeUInt32BE(900_000_000, 0)
+  huge.writeUInt32BE(crc32(huge.subarray(0, 8)), 8)
 
   test.each<[string, Buffer[], object]>([
     ['that ends without messageStop', [start, delta('half an')], { kind: 'protocol' }],
@@ -389,7 +391,35 @@ describe('an error of HTTP', () => {
   })
 })
 
+test('an error whose page never ends is judged by its status, and the page is not read on', async () => {
+  const client = clientFor(
+    await upstream((_request, response) => {
+      response.writeHead(503, { 'content-type': 'text/html' })
+      const more = setInterval(() => response.write('<p>'.repeat(10_000)), 1)
+      response.on('close', () => clearInterval(more))
+    }),
+    { limits: { maxResponseBytes: 1_000_000 } },
+  )
+  expect(faultOf(await attempt(client))).toMatchObject({ kind: 'overloaded', upstreamStatus: 503 })
+})
+
 describe('a connection', () => {
+  test('that is not made in time is a timeout, its socket is closed, and nothing was sent', async () => {
+    let hanging: Promise<string> = Promise.resolve('')
+    const closed = new Promise<void>((resolve) => {
+      const server = createNetServer((socket) => {
+        // Takes the TCP connection and never answers the TLS greeting.
+        socket.resume()
+        socket.on('close', () => resolve())
+      })
+      hanging = listen(server)
+    })
+    const run = await attempt(clientFor((await hanging).replace('http:', 'https:'), { limits: { connectMs: 40 } }))
+    expect(faultOf(run)).toMatchObject({ kind: 'timeout', message: 'No connection to Bedrock in time.' })
+    expect(run.calls).toEqual(['end'])
+    await closed
+  })
+
   test('that is refused is a network fault, and nothing was sent', async () => {
     const server = createNetServer()
     const endpoint = await listen(server)

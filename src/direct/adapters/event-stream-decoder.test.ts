@@ -1,5 +1,6 @@
 import { EventStreamCodec } from '@smithy/eventstream-codec'
 import fc from 'fast-check'
+import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { EventStreamDecoder } from './event-stream-decoder.ts'
 import type { FrameProblem } from './event-stream-decoder.ts'
@@ -21,6 +22,14 @@ function frame(type: string, payload: string, messageType = 'event'): Buffer {
       body: Buffer.from(payload),
     }),
   )
+}
+
+function prelude(total: number, headers = 0): Buffer {
+  const bytes = Buffer.alloc(12)
+  bytes.writeUInt32BE(total, 0)
+  bytes.writeUInt32BE(headers, 4)
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, 8)), 8)
+  return bytes
 }
 
 interface Decoded {
@@ -104,32 +113,47 @@ describe('the event-stream decoder', () => {
   })
 
   test('refuses a huge frame by its declared length, before any of it is kept', () => {
-    const prelude = Buffer.alloc(12)
-    prelude.writeUInt32BE(0x7fff_ffff, 0)
-    expect(decode([prelude])).toMatchObject({ problem: 'too_large' })
+    expect(decode([prelude(0x7fff_ffff)])).toMatchObject({ problem: 'too_large' })
+    expect(decode([...prelude(65_537)].map((byte) => Buffer.from([byte])))).toMatchObject({ problem: 'too_large' })
+    expect(decode([prelude(65_536)])).toMatchObject({ problem: null })
+  })
+
+  test('does not wait for the bytes of a length whose own checksum is wrong', () => {
+    const lying = prelude(1_000)
+    lying.writeUInt32BE(30_000, 0)
+    expect(decode([lying])).toMatchObject({ problem: 'frame_checksum' })
+    expect(decode([lying.subarray(0, 5), lying.subarray(5)])).toMatchObject({ problem: 'frame_checksum' })
   })
 
   test('keeps only what has arrived of a frame that is allowed to be large', () => {
-    const prelude = Buffer.alloc(12)
-    prelude.writeUInt32BE(64 * 1_048_576, 0)
     const before = process.memoryUsage().arrayBuffers
     const decoders = Array.from({ length: 64 }, () => {
       const decoder = new EventStreamDecoder(128 * 1_048_576, () => true)
-      decoder.push(prelude)
+      decoder.push(prelude(64 * 1_048_576))
+      decoder.push(Buffer.alloc(2_000))
       return decoder
     })
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1_048_576)
-    expect(decoders.every((decoder) => decoder.pendingBytes === 12)).toBe(true)
+    expect(decoders.every((decoder) => decoder.pendingBytes === 2_012)).toBe(true)
   })
 
   test.each([
     ['a total below the least frame', 8, 0],
     ['headers longer than the frame', 40, 30],
   ])('refuses %s', (_name, total, headers) => {
-    const prelude = Buffer.alloc(12)
-    prelude.writeUInt32BE(total, 0)
-    prelude.writeUInt32BE(headers, 4)
-    expect(decode([prelude])).toMatchObject({ problem: 'frame_length' })
+    expect(decode([prelude(total, headers)])).toMatchObject({ problem: 'frame_length' })
+  })
+
+  test('survives any header block, and never takes the payload for a header', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), fc.uint8Array({ maxLength: 60 }), (headers, payload) => {
+        const total = 16 + headers.length + payload.length
+        const unsummed = Buffer.concat([prelude(total, headers.length), headers, payload])
+        const checksum = Buffer.alloc(4)
+        checksum.writeUInt32BE(crc32(unsummed))
+        expect(decode([unsummed, checksum])).toMatchObject({ messages: [], problem: 'frame_headers' })
+      }),
+    )
   })
 
   test('refuses a message that does not say what it is', () => {

@@ -4,7 +4,7 @@
  *   total length u32 · headers length u32 · CRC-32 of these 8 bytes · headers · payload · CRC-32 of everything before
  *
  * Chunks may be cut anywhere. A message that lies whole in one chunk is read in place; else it is gathered in a buffer that
- * grows with what really arrives, up to the declared length, which is checked against the limit before a byte is kept. After
+ * grows with what really arrives, up to the declared length, which is believed only after its own checksum and the limit. After
  * the first problem the decoder is broken: there is no way to find the next frame.
  *
  * The headers of nearly all messages of a stream are the same bytes, so the last block read is remembered and compared.
@@ -35,6 +35,9 @@ export class EventStreamDecoder {
   private readonly onFrame: OnFrame
   private gathered: Buffer = Buffer.alloc(0)
   private gatheredBytes = 0
+  /** Of the message that is gathered: its prelude, then, once that is believed, all of it. */
+  private neededBytes = preludeBytes
+  private preludeChecksum = 0
   private stopped = false
   private problem: FrameProblem | null = null
   private lastBlock: Buffer = Buffer.alloc(0)
@@ -53,71 +56,58 @@ export class EventStreamDecoder {
   /** Null, or why the stream cannot be read; then always the same. */
   push(chunk: Buffer): FrameProblem | null {
     let offset = 0
-    while (this.problem === null && !this.stopped) {
-      if (this.gatheredBytes > 0) {
-        offset += this.gather(chunk, offset)
-        const needed = this.neededBytes()
-        if (this.problem !== null || this.gatheredBytes < needed) break
-        this.gatheredBytes = 0
-        this.read(this.gathered, 0, needed)
-        continue
+    while (this.problem === null && !this.stopped && offset < chunk.length) {
+      if (this.gatheredBytes === 0 && chunk.length - offset >= preludeBytes) {
+        const total = this.believePrelude(chunk, offset)
+        if (total === 0) break
+        if (chunk.length - offset >= total) {
+          this.read(chunk, offset, total)
+          offset += total
+          continue
+        }
+        this.neededBytes = total
       }
-      const rest = chunk.length - offset
-      if (rest === 0) break
-      const total = rest < preludeBytes ? preludeBytes : this.totalLength(chunk, offset)
-      if (this.problem !== null) break
-      if (rest < total) {
-        offset += this.gather(chunk, offset)
-        continue
-      }
-      this.read(chunk, offset, total)
-      offset += total
+      offset += this.gather(chunk, offset)
     }
     return this.problem
   }
 
-  /** Bytes that must be there before something can be done. */
-  private neededBytes(): number {
-    return this.gatheredBytes < preludeBytes ? preludeBytes : this.totalLength(this.gathered, 0)
-  }
-
-  /** Takes what the message in hand still needs, at most what the chunk has. */
+  /** Takes what the message in hand still needs, at most what the chunk has, and reads it when it is whole. */
   private gather(chunk: Buffer, offset: number): number {
-    let taken = 0
-    for (;;) {
-      const needed = this.neededBytes()
-      if (this.problem !== null) return taken
-      const count = Math.min(needed - this.gatheredBytes, chunk.length - offset - taken)
-      if (count <= 0) return taken
-      const bytes = this.gatheredBytes + count
-      if (bytes > this.gathered.length) {
-        const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(firstGatherBytes, bytes, this.gathered.length * 2), Math.max(needed, firstGatherBytes)))
-        this.gathered.copy(grown, 0, 0, this.gatheredBytes)
-        this.gathered = grown
-      }
-      chunk.copy(this.gathered, this.gatheredBytes, offset + taken, offset + taken + count)
-      this.gatheredBytes = bytes
-      taken += count
+    const count = Math.min(this.neededBytes - this.gatheredBytes, chunk.length - offset)
+    const bytes = this.gatheredBytes + count
+    if (bytes > this.gathered.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(firstGatherBytes, bytes, Math.min(this.gathered.length * 2, this.neededBytes)))
+      this.gathered.copy(grown, 0, 0, this.gatheredBytes)
+      this.gathered = grown
     }
+    chunk.copy(this.gathered, this.gatheredBytes, offset, offset + count)
+    this.gatheredBytes = bytes
+    if (bytes < this.neededBytes) return count
+    const total = this.neededBytes === preludeBytes ? this.believePrelude(this.gathered, 0) : bytes
+    this.neededBytes = total
+    if (total === bytes) {
+      this.gatheredBytes = 0
+      this.neededBytes = preludeBytes
+      this.read(this.gathered, 0, total)
+    }
+    return count
   }
 
-  /** Checks the prelude before its lengths are believed. */
-  private totalLength(bytes: Buffer, offset: number): number {
+  /** The declared length, once the prelude's checksum and the limit allow to believe it; else 0. */
+  private believePrelude(bytes: Buffer, offset: number): number {
     const total = bytes.readUInt32BE(offset)
     const headers = bytes.readUInt32BE(offset + 4)
-    if (total < leastBytes || headers > total - leastBytes) this.problem = 'frame_length'
+    this.preludeChecksum = crc32(bytes.subarray(offset, offset + 8))
+    if (this.preludeChecksum !== bytes.readUInt32BE(offset + 8)) this.problem = 'frame_checksum'
+    else if (total < leastBytes || headers > total - leastBytes) this.problem = 'frame_length'
     else if (total > this.maxFrameBytes) this.problem = 'too_large'
-    return total
+    return this.problem === null ? total : 0
   }
 
   private read(bytes: Buffer, offset: number, total: number): void {
     const end = offset + total
-    const preludeChecksum = crc32(bytes.subarray(offset, offset + 8))
-    if (preludeChecksum !== bytes.readUInt32BE(offset + 8)) {
-      this.problem = 'frame_checksum'
-      return
-    }
-    if (crc32(bytes.subarray(offset + 8, end - checksumBytes), preludeChecksum) !== bytes.readUInt32BE(end - checksumBytes)) {
+    if (crc32(bytes.subarray(offset + 8, end - checksumBytes), this.preludeChecksum) !== bytes.readUInt32BE(end - checksumBytes)) {
       this.problem = 'frame_checksum'
       return
     }
@@ -149,8 +139,6 @@ function readHeaders(bytes: Buffer, start: number, end: number): FrameHeaders | 
   let at = start
   while (at < end) {
     const nameEnd = at + 1 + (bytes[at] ?? 0)
-    // Name, type, and the length of a value that has one must lie within the block.
-    if (nameEnd + 1 > end) return null
     const name = bytes.toString('latin1', at + 1, nameEnd)
     const type = bytes[nameEnd] ?? 0
     const fixed = valueBytes[type]
