@@ -11,8 +11,8 @@
  *
  * Source: public contract, part 2; challenges as in RFC 6750, section 3.
  */
+import { isLoopbackAddress, isLoopbackAuthority } from '../config/loopback.ts'
 import type { AuthConfig } from '../config/schema.ts'
-import { isLoopbackAddress, isLoopbackAuthority } from './loopback.ts'
 import type { Principal, Refusal, RefusalReason } from './principal.ts'
 
 /** What authentication needs to know of a request. Header values as they came; absent and empty are the same. */

@@ -80,6 +80,46 @@ describe('what starts', () => {
   })
 })
 
+test('the example of the public contract starts', () => {
+  const resolved = resolveConfig(
+    {
+      server: { host: '127.0.0.1', port: 8080 },
+      auth: { keys: [{ name: 'ops', role: 'admin', secret: '${OPS_KEY}', tenant: 'acme' }], publicHealth: true },
+      direct: {
+        targets: [
+          { id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0' },
+          { id: 'ireland', region: 'eu-west-1', modelId: 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0', endpoint: 'http://127.0.0.1:9001' },
+        ],
+        allowedRegions: ['eu-*'],
+        operations: { emergency: { maxTokens: 1024, temperature: 0.1 } },
+      },
+      mcp: {
+        servers: {
+          ops: { url: 'http://127.0.0.1:9100/mcp', headers: {} },
+          local: { command: 'node', args: ['server.js'], env: {}, disabled: true },
+        },
+        routes: {
+          default: { servers: ['ops'], tool: 'execute_operation', carries: 'converse', repeatable: true },
+          standard_analysis: { servers: ['local'], tool: 'search', arguments: { query: '{{prompt}}' } },
+        },
+      },
+      store: { engine: 'sqlite', path: 'data/hybrid-routing.db' },
+      routing: {
+        matrix: { emergency: { priority: 'critical', latencyMs: 5000, hardTimeoutMs: 10000, route: 'direct', fallback: 'none' } },
+        hedging: { enabled: true, budget: 0.05 },
+      },
+      metrics: { cloudwatch: { enabled: false, region: 'eu-central-1', endpoint: null, intervalMs: 60000 } },
+      logs: { level: 'info', content: false, cloudwatch: { enabled: false, endpoint: null } },
+      alerts: { notify: [{ type: 'sns', topicArn: 'arn:aws:sns:eu-central-1:111122223333:pages', endpoint: null }, { type: 'webhook', url: 'http://127.0.0.1:1/hook' }] },
+    },
+    { OPS_KEY: 'a-secret-that-is-long-enough' },
+  )
+  expect('errors' in resolved ? resolved.errors : resolved.warnings.map(formatFieldError)).toEqual([
+    'mcp.routes.standard_analysis.servers: names only servers that are disabled, so the route cannot be used',
+  ])
+  expect('config' in resolved && resolved.config.mcp.routes.standard_analysis).toMatchObject({ carries: 'text', repeatable: false })
+})
+
 describe('what is warned about', () => {
   test.each<{ why: string; raw: unknown; says: string }>([
     { why: 'a key that can be guessed', raw: { direct, auth: { keys: [{ ...keys[0], secret: 'short' }] } }, says: 'auth.keys[0].secret: has 5 characters and can be guessed; 16 or more are good' },

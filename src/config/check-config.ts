@@ -6,10 +6,10 @@
  * The rules are the public contract's, part 2; the shape of a server's `timeout` is `mcpServers`' (`schema-mcp.ts`).
  * A reload checks the mixture of old and new members with the same function.
  */
-import { isLoopbackHost } from '../auth/loopback.ts'
 import { operationTypes, type Route } from '../operation/matrix.ts'
 import type { FieldError } from '../operation/problem.ts'
 import { modelAllowed, regionAllowed } from './allowed-regions.ts'
+import { isLoopbackHost } from './loopback.ts'
 import { nearestName } from './nearest-name.ts'
 import { memberPath } from './read-config.ts'
 import type { Config, McpRouteConfig } from './schema.ts'

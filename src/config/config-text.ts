@@ -24,9 +24,7 @@ const explanations: Readonly<Record<string, string>> = {
 }
 
 export function parseConfigText(text: string): ParsedText {
-  if (Buffer.byteLength(text) > configFileBytes) {
-    return faulty([{ path: '', message: `the file has more than ${configFileBytes} bytes` }])
-  }
+  if (text.length > configFileBytes) return faulty([{ path: '', message: `the file has more than ${configFileBytes} characters` }])
   const lines = new LineCounter()
   try {
     const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: false } as const
