@@ -20,7 +20,8 @@ export function operationOf(type: OperationType, changes: Partial<Operation> = {
     tenant: null,
     metadata: {},
     arrivedAtMs: 0,
-    createdAtMs: Date.UTC(2026, 0, 1, 8),
+    // 2026-01-01T08:00:00Z
+    createdAtMs: 1_767_254_400_000,
     latencyRequirementMs: limits.latencyRequirementMs,
     hardTimeoutMs: limits.hardTimeoutMs,
     streamSilenceMs: 5_000,
