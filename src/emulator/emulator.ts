@@ -11,26 +11,23 @@ import type { AddressInfo } from 'node:net'
 import type { Clock } from '../runtime/clock.ts'
 import { createDualProtocolServer, type DualProtocolServer } from '../runtime/dual-protocol-server.ts'
 import { createSeededRandom, type Random } from '../runtime/random.ts'
+import { createAdmission } from './adapters/admission.ts'
 import { answerControl } from './adapters/control.ts'
 import { after, deliverBody, deliverStream, refuse, type Headers } from './adapters/delivery.ts'
 import { Exchange } from './adapters/exchange.ts'
 import { createFrameEncoder } from './adapters/frames.ts'
 import { createRecorder, type EmulatorCounters, type RecordedRequest } from './adapters/recorder.ts'
 import { createSignatureVerifier, type Caller, type EmulatedCredentials } from './adapters/signature.ts'
-import { answerFor, countInput, defaultAnswerLength, type AnswerLength } from './answer.ts'
+import { defaultAnswerLength, type AnswerLength } from './answer.ts'
 import type { Answer } from './conversation.ts'
-import { readConverse } from './converse-request.ts'
-import { converseBody, converseStream } from './converse-response.ts'
 import { invalid, type Refusal } from './exceptions.ts'
 import { faultOfModel } from './fault-models.ts'
 import { planFaults, refusalChanges, refusedShare, undisturbed, type FaultPlan, type SetRule } from './fault-plan.ts'
-import { faultRules, type ConcurrencyRule, type FaultRule } from './fault-rule.ts'
+import { faultRules, type FaultRule } from './fault-rule.ts'
 import { getFoundationModel, listFoundationModels } from './foundation-models.ts'
-import { readInvoke } from './invoke-request.ts'
-import { invokeBody, invokeStream } from './invoke-response.ts'
-import { asObject, asString, type JsonObject } from './json.ts'
 import { defaultFoundationModels, isRefusal, resolveModel, type ModelReference } from './model-id.ts'
-import { isStream, routeOf, type Operation, type RuntimeOperation } from './route.ts'
+import { routeOf, type Operation, type RuntimeOperation } from './route.ts'
+import { runOperation } from './run-operation.ts'
 
 export interface EmulatorOptions {
   readonly clock: Clock
@@ -106,11 +103,6 @@ interface Facts {
   answer: Answer | undefined
 }
 
-interface Limit {
-  inFlight: number
-  readonly waiting: (() => void)[]
-}
-
 export function createEmulator(options: EmulatorOptions): Emulator {
   const { clock } = options
   const random = options.random ?? createSeededRandom(options.seed ?? 1)
@@ -125,7 +117,7 @@ export function createEmulator(options: EmulatorOptions): Emulator {
   const initialRules = faultRules(options.faults ?? [])
 
   let rules: readonly SetRule[] = []
-  const limits = new Map<ConcurrencyRule, Limit>()
+  const admission = createAdmission()
   let ports: readonly Port[] = []
   let wanted = false
   let cancelRefusal = (): void => {}
@@ -133,10 +125,7 @@ export function createEmulator(options: EmulatorOptions): Emulator {
   const setRules = (list: readonly FaultRule[]): void => {
     const setAtMs = clock.monotonicMs()
     rules = list.map((rule) => ({ rule, setAtMs }))
-    // Those who wait for a limit that is gone go on.
-    const released = [...limits.values()].flatMap(({ waiting }) => waiting.splice(0))
-    limits.clear()
-    for (const proceed of released) proceed()
+    admission.release()
     applyRefusals()
   }
 
@@ -144,40 +133,6 @@ export function createEmulator(options: EmulatorOptions): Emulator {
     set: (value: unknown): void => setRules(faultRules(value)),
     clear: (): void => setRules([]),
     list: (): readonly FaultRule[] => rules.map(({ rule }) => rule),
-  }
-
-  const limitOf = (rule: ConcurrencyRule): Limit => {
-    const known = limits.get(rule)
-    if (known !== undefined) return known
-    const limit: Limit = { inFlight: 0, waiting: [] }
-    limits.set(rule, limit)
-    return limit
-  }
-
-  /** Lets a request in when every limit has room for it; until then it waits where it is full. */
-  const admit = (exchange: Exchange, counted: readonly ConcurrencyRule[], proceed: () => void): void => {
-    if (exchange.over) return
-    const active = counted.filter((rule) => rules.some((set) => set.rule === rule))
-    const full = active.find((rule) => limitOf(rule).inFlight >= rule.limit)
-    if (full !== undefined) {
-      const { waiting } = limitOf(full)
-      const retry = (): void => admit(exchange, counted, proceed)
-      waiting.push(retry)
-      exchange.onOver(() => {
-        const at = waiting.indexOf(retry)
-        if (at !== -1) waiting.splice(at, 1)
-      })
-      return
-    }
-    const taken = active.map(limitOf)
-    for (const limit of taken) limit.inFlight += 1
-    exchange.onOver(() => {
-      for (const limit of taken) {
-        limit.inFlight -= 1
-        limit.waiting.shift()?.()
-      }
-    })
-    proceed()
   }
 
   const handle = (exchange: Exchange, port: Port): void => {
@@ -248,12 +203,16 @@ export function createEmulator(options: EmulatorOptions): Emulator {
       refuseWith(model)
       return
     }
+    if (model?.kind === 'fault' && faultOfModel(model.faultName) === undefined) {
+      refuseWith(invalid('The provided model identifier is invalid.'))
+      return
+    }
     const plan = planFaults(
       rulesFor(model),
       { region: caller.region, modelId: facts.modelId, operation, port: port.number },
       clock.monotonicMs(),
       chance,
-      (rule) => limitOf(rule).inFlight,
+      (rule) => admission.inFlight(rule),
     )
     facts.plan = plan
     const { ending } = plan
@@ -279,11 +238,11 @@ export function createEmulator(options: EmulatorOptions): Emulator {
         if (typeof details === 'string') deliverBody(clock, exchange, headers, details, plan.pace.firstTokenMs, plan)
         else refuseWith(details)
       } else if (model !== undefined) {
-        runOperation(exchange, route.operation, model, body, facts, headers, refuseWith)
+        answerOperation(exchange, route.operation, model, body, facts, headers, refuseWith)
       }
     }
     if (plan.limits.length === 0) proceed()
-    else admit(exchange, plan.limits, proceed)
+    else admission.admit(exchange, plan.limits, proceed)
   }
 
   const rulesFor = (model: ModelReference | undefined): readonly SetRule[] => {
@@ -292,60 +251,42 @@ export function createEmulator(options: EmulatorOptions): Emulator {
     return rule === undefined ? rules : [...rules, { rule, setAtMs: 0 }]
   }
 
-  const runOperation = (exchange: Exchange, operation: RuntimeOperation, model: ModelReference, body: Buffer, facts: Facts, headers: Headers, refuseWith: (refusal: Refusal) => void): void => {
+  const answerOperation = (
+    exchange: Exchange,
+    operation: RuntimeOperation,
+    model: ModelReference,
+    body: Buffer,
+    facts: Facts,
+    headers: Headers,
+    refuseWith: (refusal: Refusal) => void,
+  ): void => {
     const { plan } = facts
-    const receivedMs = clock.monotonicMs()
-    if (model.kind === 'fault' && faultOfModel(model.faultName) === undefined) {
-      refuseWith(invalid('The provided model identifier is invalid.'))
-      return
-    }
-    const request = parseJson(body)
-    if (request === undefined) {
-      refuseWith(invalid('Malformed input request, please reformat your input and try again.'))
-      return
-    }
-    const waitMs = (answer: Answer): number => plan.pace.firstTokenMs + answer.outputTokens * plan.pace.perTokenMs
-
-    if (operation === 'CountTokens') {
-      const counted = countTokensOf(model, request)
-      if (typeof counted === 'number') deliverBody(clock, exchange, headers, JSON.stringify({ inputTokens: counted }), plan.pace.firstTokenMs, plan)
-      else refuseWith(counted)
-      return
-    }
-    if (operation === 'Converse' || operation === 'ConverseStream') {
-      const converse = readConverse(model.modelId, request)
-      if (isRefusal(converse)) {
-        refuseWith(converse)
+    const startedMs = clock.monotonicMs()
+    const outcome = runOperation(operation, model, body.toString(), String(headers['x-amzn-requestid']), answerLength)
+    const invokes = operation === 'InvokeModel' || operation === 'InvokeModelWithResponseStream'
+    const answerHeaders = invokes ? { ...headers, ...echoedHeaders(exchange) } : headers
+    switch (outcome.kind) {
+      case 'refused':
+        refuseWith(outcome.refusal)
+        return
+      case 'counted':
+        deliverBody(clock, exchange, headers, outcome.body, plan.pace.firstTokenMs, plan)
+        return
+      case 'stream':
+        facts.answer = outcome.answer
+        deliverStream(clock, frames, exchange, invokes ? { ...answerHeaders, 'x-amzn-bedrock-content-type': 'application/json' } : answerHeaders, outcome.stream, plan)
+        return
+      case 'whole': {
+        const { answer } = outcome
+        facts.answer = answer
+        after(clock, exchange, plan.pace.firstTokenMs + answer.outputTokens * plan.pace.perTokenMs, () => {
+          const latencyMs = clock.monotonicMs() - startedMs
+          const finalHeaders = invokes ? { ...answerHeaders, ...invocationHeaders(answer, latencyMs) } : answerHeaders
+          deliverBody(clock, exchange, finalHeaders, outcome.body(latencyMs), 0, plan)
+        })
         return
       }
-      const answer = answerFor(converse.conversation, answerLength)
-      facts.answer = answer
-      if (operation === 'ConverseStream') deliverStream(clock, frames, exchange, headers, converseStream(converse, answer), plan)
-      else after(clock, exchange, waitMs(answer), () => deliverBody(clock, exchange, headers, converseBody(converse, answer, clock.monotonicMs() - receivedMs), 0, plan))
-      return
     }
-    const conversation = readInvoke(model.modelId, model.family, request)
-    if (isRefusal(conversation)) {
-      refuseWith(conversation)
-      return
-    }
-    const answer = answerFor(conversation, answerLength)
-    facts.answer = answer
-    const invoke = { modelId: model.modelId, family: model.family, messageId: `msg_bdrk_${String(headers['x-amzn-requestid']).replaceAll('-', '').slice(0, 24)}` }
-    const invokeHeaders = { ...headers, ...echoedHeaders(exchange) }
-    if (isStream(operation)) {
-      deliverStream(clock, frames, exchange, { ...invokeHeaders, 'x-amzn-bedrock-content-type': 'application/json' }, invokeStream(invoke, answer), plan)
-      return
-    }
-    after(clock, exchange, waitMs(answer), () => {
-      const latencyMs = clock.monotonicMs() - receivedMs
-      const metrics = {
-        'x-amzn-bedrock-invocation-latency': Math.round(latencyMs),
-        'x-amzn-bedrock-input-token-count': answer.inputTokens,
-        'x-amzn-bedrock-output-token-count': answer.outputTokens,
-      }
-      deliverBody(clock, exchange, { ...invokeHeaders, ...metrics }, invokeBody(invoke, answer, latencyMs), 0, plan)
-    })
   }
 
   const createPort = (number: number): Port => {
@@ -424,29 +365,13 @@ export function createEmulator(options: EmulatorOptions): Emulator {
   return emulator
 }
 
-function parseJson(body: Buffer): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(body.toString())
-    return asObject(value)
-  } catch {
-    // The caller answers it; the parser's message would repeat what was sent.
-    return undefined
+/** InvokeModel tells in headers what Converse tells in the body. */
+function invocationHeaders(answer: Answer, latencyMs: number): Headers {
+  return {
+    'x-amzn-bedrock-invocation-latency': Math.round(latencyMs),
+    'x-amzn-bedrock-input-token-count': answer.inputTokens,
+    'x-amzn-bedrock-output-token-count': answer.outputTokens,
   }
-}
-
-function countTokensOf(model: ModelReference, request: JsonObject): number | Refusal {
-  const input = asObject(request['input'])
-  const converse = asObject(input?.['converse'])
-  if (converse !== undefined) {
-    const read = readConverse(model.modelId, converse)
-    return isRefusal(read) ? read : countInput(read.conversation)
-  }
-  const encoded = asString(asObject(input?.['invokeModel'])?.['body'])
-  if (encoded === undefined) return invalid("1 validation error detected: Value at 'input' failed to satisfy constraint: Member must set one of converse and invokeModel")
-  const body = parseJson(Buffer.from(encoded, 'base64'))
-  if (body === undefined) return invalid('Malformed input request, please reformat your input and try again.')
-  const read = readInvoke(model.modelId, model.family, body)
-  return isRefusal(read) ? read : countInput(read)
 }
 
 /** InvokeModel's options travel as headers and come back as such. */
