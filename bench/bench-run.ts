@@ -18,6 +18,9 @@ export class BenchRun {
   readonly children: Children
   readonly upstreamPort: number
   readonly measurements: Measurement[] = []
+  /** What others used of the machine during each job. */
+  readonly othersPercents: number[] = []
+  readonly #mock: Child
   readonly #generator: Child
   readonly #say: (line: string) => void
 
@@ -26,21 +29,24 @@ export class BenchRun {
     const mock = children.start({ name: 'mock-upstream', core: cores.rest, command: [process.execPath, path('mock-upstream.ts')], channel: true })
     const { port } = (await mock.message(childStartWithinMs)) as { port: number }
     const generator = children.start({ name: 'load-generator', core: cores.rest, command: [process.execPath, path('load/load-generator.ts')], channel: true })
-    return new BenchRun(options, children, port, generator, say)
+    return new BenchRun(options, children, port, mock, generator, say)
   }
 
-  private constructor(options: Options, children: Children, upstreamPort: number, generator: Child, say: (line: string) => void) {
+  private constructor(options: Options, children: Children, upstreamPort: number, mock: Child, generator: Child, say: (line: string) => void) {
     this.options = options
     this.children = children
     this.upstreamPort = upstreamPort
+    this.#mock = mock
     this.#generator = generator
     this.#say = say
   }
 
-  async load(job: LoadJob): Promise<LoadReport> {
+  async load(order: Omit<LoadJob, 'ownPids'>): Promise<LoadReport> {
+    const job: LoadJob = { ...order, ownPids: [this.#mock.pid, this.#generator.pid, ...(order.pid === null ? [] : [order.pid])] }
     this.#generator.send(job)
     const answer = (await this.#generator.message(job.durationMs + job.drainMs + reportWithinMs)) as { report?: LoadReport; error?: string }
     if (answer.report === undefined) throw new Error(`the load generator failed: ${answer.error ?? 'no report'}`)
+    this.othersPercents.push(answer.report.othersPercent)
     return answer.report
   }
 

@@ -7,10 +7,11 @@ import { execFileSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { BenchRun } from './bench-run.ts'
-import { busyPercentBefore, describeMachine, loadAverage } from './machine.ts'
+import { describeMachine } from './machine.ts'
 import { help, readOptions, type Options } from './options.ts'
+import { median } from './percentile.ts'
 import { measureMemory, measureStart } from './process-scenarios.ts'
-import { renderRun } from './report/render.ts'
+import { number, renderRun } from './report/render.ts'
 import { withReport } from './report/results-file.ts'
 import { measureRoutingDecision } from './routing-decision.ts'
 import { loadScenarios, measure, measureDirect, warmUp } from './scenarios.ts'
@@ -20,7 +21,6 @@ import { installPortkey, portkey, portkeyVersion } from './subjects/portkey.ts'
 import type { RunningSubject, Subject } from './subjects/subject.ts'
 
 const resultsFile = fileURLToPath(new URL('RESULTS.md', import.meta.url))
-const machineLookMs = 2000
 /** Others' work above this share of the machine makes the figures noise; the report says so. */
 const quietPercent = 5
 
@@ -78,12 +78,14 @@ function revision(): string {
   }
 }
 
-function facts(options: Options, args: readonly string[], busyPercent: number): string[] {
-  const noise = busyPercent > quietPercent ? ' **The machine was not quiet: read the ratios, not the numbers.**' : ''
+function facts(options: Options, args: readonly string[], othersPercents: readonly number[]): string[] {
+  const others = median(othersPercents)
+  const noise = others > quietPercent ? ' **The machine was not quiet: read CPU per request and ratios, not latencies.**' : ''
+  const othersWork = othersPercents.length === 0 ? '' : ` Others used ${number(others, 1)} % of it (median over measurements; at most ${number(Math.max(...othersPercents), 1)} %).`
   return [
     `Command: \`npm run bench${args.length === 0 ? '' : ` -- ${args.join(' ')}`}\`, ${new Date().toISOString().slice(0, 10)}, revision ${revision()}`,
     `Node.js ${process.version}; Portkey gateway ${portkeyVersion() ?? 'not installed'}`,
-    `Machine: ${describeMachine()}; the service under test has one core, mock and load the other; ${busyPercent.toFixed(1)} % busy with other work before the run.${noise}`,
+    `Machine: ${describeMachine()}; the service under test has one core, mock and load the other.${othersWork}${noise}`,
     `Medians of ${options.rounds} interleaved rounds of ${options.seconds} s after ${options.warmUpSeconds} s of warm-up`,
   ]
 }
@@ -98,14 +100,12 @@ async function main(): Promise<void> {
   if (process.platform !== 'linux' || availableParallelism() < 2) throw new Error('the benchmarks need Linux and two cores: one for the service under test alone')
   const subjects = subjectsOf(options)
   if (subjects.includes(portkey)) installPortkey(say)
-  const busyPercent = await busyPercentBefore(machineLookMs)
-  say(`machine ${busyPercent.toFixed(1)} % busy before the run, load average ${loadAverage().toFixed(2)}`)
   const run = await BenchRun.start(options, say)
   await measureLoad(run, subjects)
   await measureProcesses(run, subjects)
-  if (options.scenarios.includes('routing') && subjects.includes(hybrid)) measureRoutingDecision(run)
+  if (options.scenarios.includes('routing') && options.subjects.includes('hybrid')) measureRoutingDecision(run)
   const titles = { bare: bare.title, portkey: portkey.title, hybrid: hybrid.title }
-  const report = renderRun(run.measurements, titles, facts(options, args, busyPercent))
+  const report = renderRun(run.measurements, titles, facts(options, args, run.othersPercents))
   process.stdout.write(`${report}\n`)
   if (options.out !== null) {
     writeFileSync(options.out, withReport(existsSync(options.out) ? readFileSync(options.out, 'utf8') : null, report))

@@ -21,7 +21,7 @@ export interface Direct {
 export const loadScenarios = ['throughput', 'latency', 'paced', 'burst'] as const satisfies readonly ScenarioName[]
 type LoadScenario = (typeof loadScenarios)[number]
 
-function jobFor(scenario: LoadScenario, subject: RunningSubject, durationMs: number): LoadJob {
+function jobFor(scenario: LoadScenario, subject: RunningSubject, durationMs: number): Omit<LoadJob, 'ownPids'> {
   const base = { port: subject.port, pid: subject.child.pid, durationMs, drainMs }
   switch (scenario) {
     case 'throughput':
@@ -65,6 +65,7 @@ function figuresOf(scenario: LoadScenario, report: LoadReport, direct: Direct): 
         cpuPerRequestUs: cpuUs / report.completedInWindow,
         p50Ms: report.latencyMs.p50,
         p99Ms: report.latencyMs.p99,
+        corePercent: (100 * report.cpuMs) / report.elapsedMs,
         peakRssMiB: report.peakRssMiB,
       }
     case 'latency': {
@@ -79,7 +80,7 @@ function figuresOf(scenario: LoadScenario, report: LoadReport, direct: Direct): 
         cpuPerEventUs: cpuUs / report.eventsInWindow,
       }
     case 'burst':
-      return { eventsPerSecond: report.eventsInWindow / seconds, cpuPerEventUs: cpuUs / report.eventsInWindow, peakRssMiB: report.peakRssMiB }
+      return { eventsPerSecond: report.eventsInWindow / seconds, cpuPerEventUs: cpuUs / report.eventsInWindow, corePercent: (100 * report.cpuMs) / report.elapsedMs, peakRssMiB: report.peakRssMiB }
   }
 }
 

@@ -22,6 +22,8 @@ export interface LoadJob {
   readonly drainMs: number
   /** The process whose CPU time and memory are charged, or null for the mock called directly. */
   readonly pid: number | null
+  /** The processes of the benchmark that work during this job; what the machine does besides is others' work. */
+  readonly ownPids: readonly number[]
 }
 
 export interface LoadReport {
@@ -41,4 +43,6 @@ export interface LoadReport {
   readonly peakInFlight: number
   readonly cpuMs: number
   readonly peakRssMiB: number
+  /** The share of all cores that others used during the job. */
+  readonly othersPercent: number
 }

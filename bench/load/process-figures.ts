@@ -3,6 +3,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 
 const systemValue = (name: string, otherwise: number): number => {
   try {
@@ -20,6 +21,22 @@ export function cpuMs(pid: number): number {
   // The second field is the command in brackets and may hold spaces; utime and stime are fields 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond
+}
+
+export interface MachineTime {
+  readonly busyMs: number
+  readonly allMs: number
+}
+
+/** Summed over all cores. */
+export function machineTime(): MachineTime {
+  let busyMs = 0
+  let idleMs = 0
+  for (const { times } of cpus()) {
+    busyMs += times.user + times.nice + times.sys + times.irq
+    idleMs += times.idle
+  }
+  return { busyMs, allMs: busyMs + idleMs }
 }
 
 export function rssMiB(pid: number): number {

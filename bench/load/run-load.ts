@@ -8,7 +8,7 @@ import { quantiles } from '../percentile.ts'
 import { Connection, type ExchangeEnd } from './connection.ts'
 import type { LoadJob, LoadReport } from './job.ts'
 import { hrtimeMs, type PacerOrder } from './pacer.ts'
-import { cpuMs, rssMiB } from './process-figures.ts'
+import { cpuMs, machineTime, rssMiB } from './process-figures.ts'
 
 /** Bounds of one job, against a service that misbehaves rather than as a setting. */
 const limits = { inFlight: 4096, failuresKept: 5, failuresBeforeGivingUp: 5000 } as const
@@ -41,6 +41,8 @@ class LoadRun {
     const sampler = setInterval(() => {
       this.#sampleMemory()
     }, memorySampleEveryMs)
+    const machineBefore = machineTime()
+    const ownBeforeMs = this.#ownCpuMs()
     const cpuBeforeMs = pid === null ? 0 : cpuMs(pid)
     const startedAtMs = performance.now()
     if (arrivals.kind === 'closed') await this.#runClosed(arrivals.concurrency)
@@ -52,6 +54,8 @@ class LoadRun {
       eventsInWindow: this.#events,
       cpuMs: pid === null ? 0 : cpuMs(pid) - cpuBeforeMs,
     }
+    const machine = machineTime()
+    const othersMs = machine.busyMs - machineBefore.busyMs - (this.#ownCpuMs() - ownBeforeMs)
     await this.#drain()
     clearInterval(sampler)
     this.#sampleMemory()
@@ -67,7 +71,12 @@ class LoadRun {
       startedLateMs: quantiles(this.#lateStarts),
       peakInFlight: this.#peakInFlight,
       peakRssMiB: this.#peakRssMiB,
+      othersPercent: Math.max(0, (100 * othersMs) / Math.max(1, machine.allMs - machineBefore.allMs)),
     }
+  }
+
+  #ownCpuMs(): number {
+    return this.#job.ownPids.reduce((sum, pid) => sum + cpuMs(pid), 0)
   }
 
   async #runClosed(concurrency: number): Promise<void> {

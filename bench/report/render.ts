@@ -26,6 +26,7 @@ const tables: Readonly<Record<ScenarioName, ScenarioTable>> = {
       column('cpuPerRequestUs', 'CPU per request, µs', 1),
       column('p50Ms', 'p50, ms', 2),
       column('p99Ms', 'p99, ms', 2),
+      column('corePercent', 'of the core, %', 0),
       column('peakRssMiB', 'resident, MiB', 0),
     ],
     compared: 'requestsPerSecond',
@@ -51,7 +52,7 @@ const tables: Readonly<Record<ScenarioName, ScenarioTable>> = {
   },
   burst: {
     title: `Streams, ${plans.burst.concurrency} at a time, ${plans.burst.stream.events} events each at once`,
-    columns: [column('eventsPerSecond', 'events/s per core', 0), column('cpuPerEventUs', 'CPU per event, µs', 2), column('peakRssMiB', 'resident, MiB', 0)],
+    columns: [column('eventsPerSecond', 'events/s per core', 0), column('cpuPerEventUs', 'CPU per event, µs', 2), column('corePercent', 'of the core, %', 0), column('peakRssMiB', 'resident, MiB', 0)],
     compared: 'eventsPerSecond',
   },
   start: {
@@ -69,7 +70,12 @@ const tables: Readonly<Record<ScenarioName, ScenarioTable>> = {
     ],
     compared: null,
   },
-  routing: { title: 'The routing decision', columns: [column('decisionP50Us', 'p50, µs', 2), column('decisionP99Us', 'p99, µs', 2)], compared: null },
+  routing: { title: 'The routing decision', columns: [
+      column('decisionP50Us', 'decision p50, µs', 2),
+      column('decisionP99Us', 'p99, µs', 2),
+      column('machineP50Us', 'with the whole attempt machine p50, µs', 2),
+      column('machineP99Us', 'p99, µs', 2),
+    ], compared: null },
 }
 
 /** `–` where nothing was measured; thousands are separated. */

@@ -49,7 +49,7 @@ describe('a goal', () => {
 describe('the report', () => {
   it('shows a row for each subject that was measured and no table for a scenario that was not', () => {
     const text = renderRun(run, titles, ['a fact'])
-    expect(text).toContain('| ours | 5,250 | 115.0 | – | 15.00 | – | 7.00x | – | 0 |')
+    expect(text).toContain('| ours | 5,250 | 115.0 | – | 15.00 | – | – | 7.00x | – | 0 |')
     expect(text).toContain('Portkey 1,000, 500; ours 7,000, 3,500.')
     expect(text).not.toContain('1,000 concurrent streams, twice')
   })
