@@ -213,6 +213,24 @@ describe('the Hybrid Router', () => {
     expect(long.direct.requests.at(-1)?.operation.type).toBe('emergency')
   })
 
+  it('starts nothing that could not answer any more, and tells that the time is up', () => {
+    const single = { ...directOnly, direct: { ...directOnly.direct, targets: ['frankfurt'] } }
+    const { clock, run, direct } = setUp({ direct: () => fails(overloaded, 14_800) }, single)
+    const { heard } = run(operationOf('infrastructure'))
+    clock.advance(14_800)
+    expect(heard.result()).toMatchObject({ error: { code: 'deadline_exceeded' }, latency: { totalMs: 14_800 } })
+    expect(direct.requests).toHaveLength(1)
+  })
+
+  it('says when to come back where no route can be used', () => {
+    const { run } = setUp({}, { direct: { ...directOnly.direct, targets: [] }, mcp: directOnly.mcp })
+    expect(run(operationOf('infrastructure')).heard.result()).toMatchObject({
+      route: null,
+      decision: { route: null, reason: 'no_route' },
+      error: { code: 'no_route_available', status: 503, retryAfterMs: 1_000 },
+    })
+  })
+
   it('does not try elsewhere what was refused as wrong', () => {
     const { clock, run, direct } = setUp({ direct: () => fails({ kind: 'validation', retryable: false, message: 'messages.0: too long' }, 10) })
     const { heard } = run(operationOf('infrastructure'))
@@ -361,6 +379,31 @@ describe('what must not harm', () => {
     expect(heard.text()).toBe('o')
     expect(errors).toHaveLength(1)
     expect(clock.pending()).toBe(0)
+  })
+
+  it('a path that streams where nobody asked for events', () => {
+    const clock = createVirtualClock()
+    const loud: Path = {
+      route: 'direct',
+      start(_request, listener) {
+        for (let count = 0; count < 1_000; count += 1) listener.onEvent(delta('x'))
+        return { cancel() {} }
+      },
+    }
+    const heard = listen()
+    const loudRouter = createHybridRouter({
+      paths: { direct: loud },
+      clock,
+      random: createSeededRandom(1),
+      events: createEventStream<SystemEvent>(() => {}),
+      settings: () => settings,
+      topology: () => directOnly,
+      onInternalError: () => {},
+    })
+    loudRouter.run(operationOf('emergency'), heard)
+    clock.advance(10_000)
+    expect(heard.events).toHaveLength(0)
+    expect(heard.result().error?.code).toBe('deadline_exceeded')
   })
 
   it('an observer that throws', () => {

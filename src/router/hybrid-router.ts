@@ -128,8 +128,12 @@ class Shared {
       this.#retryShare = settings.retryShare
       this.#rules = { policy: this.#policy, retryBudget: this.#retryBudget, limits: this.parts.limits ?? defaultAttemptLimits }
     }
-    this.#retryBudget.earn()
     return this.#rules
+  }
+
+  began(run: OperationRun): void {
+    this.running.add(run)
+    this.#retryBudget.earn()
   }
 
   ended(run: OperationRun): void {
@@ -185,7 +189,7 @@ class OperationRun implements RunningOperation {
       this.#refuse(refusal)
       return
     }
-    this.#shared.running.add(this)
+    this.#shared.began(this)
     const { decision } = this.#state.run.plan
     this.#publish({ type: 'routing_decision', atMs: this.#shared.parts.clock.nowMs(), operation, decision })
     this.#tell(() => this.#observer.onDecision(decision))
@@ -438,7 +442,7 @@ class AttemptRun implements AttemptListener {
   }
 
   onEvent(event: ConverseStreamEvent): void {
-    if (this.#closed) return
+    if (this.#closed || this.#owner.operation.mode !== 'stream') return
     this.lastEventAtMs = this.#shared.parts.clock.monotonicMs()
     if (this.#held === null) {
       this.#owner.deliver(event)

@@ -19,6 +19,9 @@ export interface FinalProblem {
   readonly retryAfterMs?: number
 }
 
+/** ms that a caller is asked to wait where no upstream named a time: quotas and rests move in seconds. */
+const usualRetryAfterMs = 1_000
+
 /** Attempts that a detail names; more would hide the first causes. */
 const attemptsInDetail = 4
 
@@ -43,11 +46,11 @@ export function exhaustedProblem(run: Run, nowMs: number): FinalProblem {
   const wrong = faulty.find((attempt) => attempt.fault !== null && failsEverywhere(attempt.fault))
   if (wrong?.fault) return { code: 'invalid_request', detail: wrong.fault.message }
   if (nowMs > endsAtMs(run) - run.rules.limits.leastTimeShare * run.operation.hardTimeoutMs) return deadlineProblem(run, nowMs)
-  if (faulty.length === 0) return { code: 'no_route_available', detail: 'No allowed route has a target that can be used.' }
+  if (faulty.length === 0) return { code: 'no_route_available', detail: 'No allowed route has a target that can be used.', retryAfterMs: usualRetryAfterMs }
   const detail = `Every attempt failed: ${inWords(run.attempts, nowMs)}.`
   const retryAfterMs = soonestReturnMs(faulty, nowMs)
   const after = retryAfterMs === null ? {} : { retryAfterMs }
-  if (faulty.every((attempt) => attempt.fault?.kind === 'throttled')) return { code: 'upstream_throttled', detail, ...after }
+  if (faulty.every((attempt) => attempt.fault?.kind === 'throttled')) return { code: 'upstream_throttled', detail, retryAfterMs: retryAfterMs ?? usualRetryAfterMs }
   return { code: 'upstream_error', detail, retryable: mayPass(run, faulty), ...after }
 }
 
@@ -73,7 +76,7 @@ export function deadlineProblem(run: Run, nowMs: number): FinalProblem {
 
 export function stoppedProblem(run: Run): FinalProblem {
   if (isOutcomeUnknown(run)) return unknownOutcome(run)
-  return { code: 'maintenance', detail: 'The service stopped before the operation had ended.' }
+  return { code: 'maintenance', detail: 'The service stopped before the operation had ended.', retryAfterMs: usualRetryAfterMs }
 }
 
 function unknownOutcome(run: Run): FinalProblem {
