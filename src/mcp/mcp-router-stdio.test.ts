@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createSystemClock, sleep } from '../runtime/clock.ts'
@@ -46,10 +47,10 @@ async function until(condition: () => boolean, limitMs = 8_000): Promise<void> {
   }
 }
 
+/** A process that has ended but that nobody has collected yet is not alive; `kill` with 0 could not tell. */
 function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0)
-    return true
+    return !/\) [ZX] /.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'))
   } catch {
     return false
   }
@@ -186,6 +187,25 @@ describe('a stdio server of the older wire', () => {
     const helper = Number(/helper (\d+)/.exec(router.stderrTail('local'))?.[1])
     expect(isAlive(helper)).toBe(true)
     await router.close()
+    await until(() => !isAlive(helper), 1_000)
+  })
+
+  it('is gone at once when the process is about to exit', async () => {
+    const router = routerOf('echo', ['--ignore-sigterm', '--helper'])
+    await carry(router, 'local', clock).done
+    await until(() => router.stderrTail('local').includes('helper'))
+    const helper = Number(/helper (\d+)/.exec(router.stderrTail('local'))?.[1])
+    router.kill()
+    await until(() => !isAlive(helper), 1_000)
+  })
+
+  it('leaves nothing behind when it is closed while it is still being started', async () => {
+    const router = routerOf('hang', ['--mute-probe', '--ignore-sigterm', '--helper'])
+    const carrying = carry(router, 'local', clock)
+    await until(() => router.stderrTail('local').includes('helper'))
+    const helper = Number(/helper (\d+)/.exec(router.stderrTail('local'))?.[1])
+    await router.close()
+    expect(faultOfEnd((await carrying.done).end)).toMatchObject({ kind: 'network' })
     await until(() => !isAlive(helper), 1_000)
   })
 

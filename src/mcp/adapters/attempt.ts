@@ -9,6 +9,7 @@ import type { AttemptEnd, AttemptListener, AttemptRequest, AttemptSpend, Running
 import type { Clock } from '../../runtime/clock.ts'
 import { classifyFailure } from '../fault-classifier.ts'
 import type { McpFailure } from '../fault-classifier.ts'
+import { mcpLimits } from '../limits.ts'
 import type { McpRoute } from '../settings.ts'
 import { addText, nothingStreamed, remainingEvents, textInProgress } from '../stream-events.ts'
 import { estimateUsage, readToolResult } from '../tool-result.ts'
@@ -35,6 +36,7 @@ export function createAttempt(request: AttemptRequest, listener: AttemptListener
   let running: RunningCall | null = null
   let release: () => void = () => undefined
   let streamed = nothingStreamed
+  let streamedLength = 0
 
   const cancelDeadline = clock.schedule(request.deadlineMs, () => fail({ type: 'deadline' }))
 
@@ -51,11 +53,7 @@ export function createAttempt(request: AttemptRequest, listener: AttemptListener
   }
 
   /** What was asked and what came back so far: the server did not say what it cost. */
-  const spent = (): AttemptSpend => {
-    let outputLength = 0
-    for (const text of streamed.blocks.values()) outputLength += text.length
-    return { modelId: null, usage: estimateUsage(isSent ? inputLength(request) : 0, outputLength), estimated: isSent }
-  }
+  const spent = (): AttemptSpend => ({ modelId: null, usage: estimateUsage(isSent ? inputLength(request) : 0, streamedLength), estimated: isSent })
 
   const fail = (failure: McpFailure): void => {
     const call = running
@@ -99,6 +97,11 @@ export function createAttempt(request: AttemptRequest, listener: AttemptListener
     onProgress(progress) {
       const text = streaming && !isEnded ? textInProgress(progress) : null
       if (text === null) return false
+      streamedLength += text.text.length
+      if (streamedLength > mcpLimits.resultBytes) {
+        fail({ type: 'oversized' })
+        return true
+      }
       const added = addText(streamed, text.text, text.index)
       streamed = added.streamed
       emit(added.events)

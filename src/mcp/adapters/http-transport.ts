@@ -74,7 +74,7 @@ export function createHttpConnections(clock: Clock, connectTimeoutMs: number): H
       return new Response(null, { status: response.status, statusText: response.statusText, headers })
     }
     const isEventStream = (headers.get('content-type') ?? '').startsWith('text/event-stream')
-    const body = boundedBody(response.body as ReadableStream<Uint8Array>, {
+    const body = boundedBody(response.body as ReadableStream<Uint8Array>, isEventStream, {
       onOversized() {
         wire?.fail({ type: 'oversized' })
         controller.abort()
@@ -114,10 +114,12 @@ interface BodyObserver {
 /** An event id at the start of a line makes a stream resumable (HTML standard, "Server-sent events"). */
 const eventId = /(?:^|\n)id:/
 
-function boundedBody(body: ReadableStream<Uint8Array>, observer: BodyObserver): ReadableStream<Uint8Array> {
+/** One message is bounded: the whole body, or each event of a stream, which may be long as such. */
+function boundedBody(body: ReadableStream<Uint8Array>, isEventStream: boolean, observer: BodyObserver): ReadableStream<Uint8Array> {
   const reader = body.getReader()
   const decoder = new TextDecoder('latin1')
-  let bytes = 0
+  let isFirst = true
+  let messageBytes = 0
   let resumable = false
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -135,9 +137,11 @@ function boundedBody(body: ReadableStream<Uint8Array>, observer: BodyObserver): 
         return
       }
       // The event that makes a stream resumable is the first one (MCP 2025-11-25, transports).
-      if (bytes === 0 && chunk.value.length < 4_096) resumable = eventId.test(decoder.decode(chunk.value))
-      bytes += chunk.value.length
-      if (bytes > mcpLimits.resultBytes) {
+      if (isFirst && chunk.value.length < 4_096) resumable = eventId.test(decoder.decode(chunk.value))
+      isFirst = false
+      const boundary = isEventStream ? lastEmptyLine(chunk.value) : -1
+      messageBytes = boundary === -1 ? messageBytes + chunk.value.length : chunk.value.length - boundary
+      if (messageBytes > mcpLimits.resultBytes) {
         observer.onOversized()
         controller.error(new Error('the response is larger than a result may be'))
         return
@@ -146,6 +150,15 @@ function boundedBody(body: ReadableStream<Uint8Array>, observer: BodyObserver): 
     },
     cancel: (reason) => reader.cancel(reason),
   })
+}
+
+/** Where the last event of the chunk ended: after an empty line; -1 when none did. */
+function lastEmptyLine(chunk: Uint8Array): number {
+  for (let index = chunk.length - 1; index > 0; index -= 1) {
+    if (chunk[index] !== 10) continue
+    if (chunk[index - 1] === 10 || (chunk[index - 1] === 13 && chunk[index - 2] === 10)) return index + 1
+  }
+  return -1
 }
 
 /** Tells when a request is written to a connection; all else goes through. */

@@ -89,6 +89,9 @@ export function createSession(options: SessionOptions): Session {
   let lastStdio: PendingConnection['stdio'] = null
   const closings = new Set<Promise<void>>()
 
+  /** Asked after a wait, when the state may be any again. */
+  const hasClosed = (): boolean => state.kind === 'closed'
+
   const setHealth = (next: McpHealth, reason: string): void => {
     if (health.health !== next || health.reason !== reason) health = { health: next, reason, sinceMs: health.health === next ? health.sinceMs : clock.nowMs() }
   }
@@ -166,7 +169,7 @@ export function createSession(options: SessionOptions): Session {
       } catch (error) {
         // A server may end itself over the probe for the newer wire: then it is asked again in the older one, once.
         // And a verdict may be out of date: then it is negotiated anew.
-        if (state.kind === 'closed' || (known === null && (lastStdio === null || failureOf(error).type !== 'connection_lost'))) throw error
+        if (hasClosed() || (known === null && (lastStdio === null || failureOf(error).type !== 'connection_lost'))) throw error
         verdict = null
         ready = await open(known === null ? { kind: 'legacy' } : null)
       }
@@ -184,6 +187,7 @@ export function createSession(options: SessionOptions): Session {
       scheduleTick()
       return ready
     } catch (error) {
+      if (hasClosed()) return { type: 'rejected', why: 'closed' }
       const failure = failureOf(error)
       verdict = null
       // A first failure is no accident of a long life: it waits before the next try.

@@ -34,6 +34,7 @@ export function createStdioTransport(settings: StdioServerSettings, clock: Clock
   let exited: Promise<void> | null = null
   let tooLarge = false
   let closed = false
+  let closing = false
   let chunks: Buffer[] = []
   let bufferedBytes = 0
 
@@ -100,6 +101,8 @@ export function createStdioTransport(settings: StdioServerSettings, clock: Clock
     kill: () => signalGroup('SIGKILL'),
 
     start() {
+      // Closed while the SDK was still preparing: a child that starts now would have no owner.
+      if (closing) return Promise.reject(new Error('closed before it was started'))
       return new Promise<void>((resolve, reject) => {
         const started = spawn(settings.command, settings.args ?? [], {
           env: { ...getDefaultEnvironment(), ...settings.env },
@@ -146,6 +149,7 @@ export function createStdioTransport(settings: StdioServerSettings, clock: Clock
     },
 
     async close() {
+      closing = true
       if (exited === null || closed) return
       child?.stdin?.end()
       const gone = exited

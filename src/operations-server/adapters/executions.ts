@@ -55,7 +55,8 @@ export function createExecutions(execute: Execute, clock: Clock): Executions {
       // The port promises not to throw; a fault of the program must end one call, not the server.
       .catch((): ExecutionEnd => ({ kind: 'fault', fault: { kind: 'overloaded', retryable: true, message: 'The execution failed inside the server.' } }))
       .then((ended) => {
-        running.delete(request.operationId)
+        // One that was being stopped may have been followed by another of the same id.
+        if (running.get(request.operationId)?.controller === controller) running.delete(request.operationId)
         if (ended.kind === 'answer') answers.keep(request.operationId, fingerprint, ended.answer, clock.monotonicMs())
         return ended
       })

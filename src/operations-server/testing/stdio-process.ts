@@ -1,0 +1,26 @@
+/**
+ * The operations MCP server over stdio as a process of its own, with an execution that needs no model: it says the prompt
+ * backwards, word by word.
+ */
+import { textOf } from '../../operation/converse.ts'
+import { createSystemClock, sleep } from '../../runtime/clock.ts'
+import { createOperationsServer } from '../operations-server.ts'
+
+const clock = createSystemClock()
+const server = createOperationsServer({
+  clock,
+  async execute(request, options) {
+    const [message] = request.converse.messages
+    const text = message === undefined ? '' : textOf(message).split(' ').toReversed().join(' ')
+    for (const word of text.split(' ')) {
+      options.onText?.(word, 0)
+      await sleep(clock, 2)
+    }
+    return {
+      kind: 'answer',
+      answer: { message: { role: 'assistant', content: [{ text }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } },
+    }
+  },
+})
+await server.serveStdio()
+await server.close()
