@@ -214,8 +214,8 @@ describe('the Hybrid Router', () => {
   })
 
   it('starts nothing that could not answer any more, and tells that the time is up', () => {
-    const single = { ...directOnly, direct: { ...directOnly.direct, targets: ['frankfurt'] } }
-    const { clock, run, direct } = setUp({ direct: () => fails(overloaded, 14_800) }, single)
+    // Nobody is helped before it fails: the other target is untried, and too late.
+    const { clock, run, direct } = setUp({ direct: () => fails(overloaded, 14_800) }, directOnly, { rescueShare: 2 })
     const { heard } = run(operationOf('infrastructure'))
     clock.advance(14_800)
     expect(heard.result()).toMatchObject({ error: { code: 'deadline_exceeded' }, latency: { totalMs: 14_800 } })
@@ -391,11 +391,14 @@ describe('what must not harm', () => {
       },
     }
     const heard = listen()
+    const published: SystemEvent[] = []
+    const events = createEventStream<SystemEvent>(() => {})
+    events.subscribe((event) => published.push(event))
     const loudRouter = createHybridRouter({
       paths: { direct: loud },
       clock,
       random: createSeededRandom(1),
-      events: createEventStream<SystemEvent>(() => {}),
+      events,
       settings: () => settings,
       topology: () => directOnly,
       onInternalError: () => {},
@@ -403,6 +406,7 @@ describe('what must not harm', () => {
     loudRouter.run(operationOf('emergency'), heard)
     clock.advance(10_000)
     expect(heard.events).toHaveLength(0)
+    expect(published.map((event) => event.type)).not.toContain('attempt_first_content')
     expect(heard.result().error?.code).toBe('deadline_exceeded')
   })
 

@@ -212,7 +212,7 @@ function goOn(state: Live, lost: Attempt, fault: Fault, facts: StepFacts, action
   const { nowMs } = facts
   if (failsEverywhere(fault)) return finish(run, 'failed', null, exhaustedProblem(run, nowMs), nowMs, actions)
   const going: Live = state.phase === 'speaking' ? { phase: 'restarting', run } : state
-  if (run.waiting !== null || hopeful(run) || run.running >= run.rules.limits.concurrent) return going
+  if (run.waiting !== null || hopeful(run)) return going
   if (!isBound(run) && run.attempts.length < run.rules.limits.attempts) {
     const firstRoute = faultTable[fault.kind].next === 'route' ? otherRoute(lost.route) : lost.route
     const pick = pickNext(run, facts, firstRoute)
