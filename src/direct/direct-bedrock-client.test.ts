@@ -609,6 +609,28 @@ describe('cancelling', () => {
     expect(requests).toBe(0)
   })
 
+  test('before a kept connection was used again sends nothing either', async () => {
+    let requests = 0
+    const client = clientFor(
+      await upstream((_request, response) => {
+        requests += 1
+        json(response, 200, wholeAnswer)
+      }),
+    )
+    await attempt(client)
+    const ends: AttemptEnd[] = []
+    client
+      .start(
+        { operation: operation(), number: 1, target: 'frankfurt', streaming: false, deadlineMs: clock.monotonicMs() + 5_000 },
+        { onSent: () => {}, onEvent: () => {}, onEnd: (end) => ends.push(end) },
+      )
+      .cancel()
+    await expect.poll(() => ends.length).toBe(1)
+    // The attempt after it shows that the upstream has seen everything there was.
+    await attempt(client)
+    expect(requests).toBe(2)
+  })
+
   test('closing the client cancels what runs, and refuses what comes', async () => {
     const client = clientFor(await upstream(() => {}))
     const running = attempt(client, { cancelOn: (call) => void (call === 'sent' && setTimeout(() => client.close(), 10)) })

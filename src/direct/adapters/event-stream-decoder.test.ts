@@ -156,6 +156,16 @@ describe('the event-stream decoder', () => {
     )
   })
 
+  test('refuses a header whose value runs on into the payload', () => {
+    const whole = frame('contentBlockDelta', '{"a":1}')
+    const headersLength = whole.readUInt32BE(4)
+    // The block ends within its last value; everything else, checksums included, is right.
+    const shorter = Buffer.concat([prelude(whole.length, headersLength - 3), whole.subarray(12, -4)])
+    const checksum = Buffer.alloc(4)
+    checksum.writeUInt32BE(crc32(shorter))
+    expect(decode([shorter, checksum])).toMatchObject({ messages: [], problem: 'frame_headers' })
+  })
+
   test('refuses a message that does not say what it is', () => {
     const nameless = Buffer.from(codec.encode({ headers: { ':message-type': { type: 'string', value: 'event' } }, body: Buffer.from('{}') }))
     expect(decode([nameless])).toMatchObject({ messages: [], problem: 'frame_headers' })
