@@ -2,7 +2,6 @@
  * From the configuration to what each component is told, in its own words. Pure; the composition root calls it at the start
  * and after every reload. A component never sees the configuration itself, so that it can be run and tested without one.
  */
-import type { Environment } from './config/environment.ts'
 import { directTimeouts } from './config/derived-limits.ts'
 import type { Config, McpServerConfig } from './config/schema.ts'
 import { defaultDirectLimits, type DirectSettings } from './direct/settings.ts'
@@ -39,15 +38,15 @@ function withoutNulls<Value extends object>(value: Value): { readonly [Member in
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null)) as { readonly [Member in keyof Value]?: NonNullable<Value[Member]> }
 }
 
-/** A Bedrock API key of the configuration or the environment, fixed credentials of the configuration, else the SDK's default chain. */
-export function credentialsOf(config: Config, environment: Environment): CredentialSource {
+/** A Bedrock API key (which the configuration also takes from the environment), fixed credentials, else the SDK's default chain. */
+export function credentialsOf(config: Config): CredentialSource {
   const { bearerToken, credentials } = config.direct
   if (bearerToken !== null) return { kind: 'api_key', key: bearerToken }
   if (credentials !== null) {
     const { accessKeyId, secretAccessKey, sessionToken } = credentials
     return { kind: 'provider', obtain: () => Promise.resolve({ accessKeyId, secretAccessKey, ...(sessionToken === null ? {} : { sessionToken }) }) }
   }
-  return credentialSource({ bedrockApiKey: environment['AWS_BEARER_TOKEN_BEDROCK'], profile: environment['AWS_PROFILE'] })
+  return credentialSource({})
 }
 
 export function mcpSettings(config: Config): McpSettings {

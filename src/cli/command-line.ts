@@ -1,0 +1,117 @@
+/**
+ * The command line: the table of commands, their help, and the one place where a failure becomes a line on standard error
+ * and an exit code (public contract, part 1). What a command does is in its own file, loaded when it is called: `operation`
+ * does not pay for the server, nor `serve` for the emulator.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { operationTypes } from '../operation/matrix.ts'
+import { version } from '../runtime/version.ts'
+import { CommandFailure, exitCode, type ExitCode, type Terminal } from './terminal.ts'
+
+const defaultUrl = 'http://127.0.0.1:8080'
+
+export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let code: ExitCode = exitCode.done
+  const program = buildProgram(terminal, (result) => {
+    code = result
+  })
+  try {
+    await program.parseAsync(words, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.done : exitCode.usage
+    if (error instanceof CommandFailure) {
+      terminal.err(`hybrid-routing: ${error.message}\n`)
+      return error.exitCode
+    }
+    throw error
+  }
+}
+
+/** @param done tells the exit code of the command that ran. */
+export function buildProgram(terminal: Terminal, done: (code: ExitCode) => void): Command {
+  const program = new Command('hybrid-routing')
+    .description('Answers AI operations in time: direct to Amazon Bedrock, or as messages over MCP, each the other’s fallback.')
+    .version(version)
+    .helpCommand(false)
+    .showHelpAfterError('(add --help for what is allowed)')
+    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
+    .exitOverride()
+    .action(() => {
+      throw new CommandFailure('which command? `hybrid-routing --help` lists them', exitCode.usage)
+    })
+
+  program
+    .command('serve')
+    .description('run the service; without --config it reads hybrid-routing.yaml in the working directory')
+    .option('--config <file>', 'configuration, YAML or JSON (reference: docs/configuration.md)')
+    .option('--port <port>', 'listen here instead of server.port', parsePort)
+    .option('--host <host>', 'listen here instead of server.host; other than loopback needs auth')
+    .action(async (options: { config?: string; port?: number; host?: string }) => {
+      const { serveCommand } = await import('./serve-command.ts')
+      done(await serveCommand(options, terminal))
+    })
+
+  program
+    .command('demo')
+    .description('run the service with everything it needs beside it, submit one operation of each type, and keep serving')
+    .option('--port <port>', 'the service’s port', parsePort, 8080)
+    .action(async (options: { port: number }) => {
+      const { demoCommand } = await import('./demo-command.ts')
+      done(await demoCommand(options, terminal))
+    })
+
+  program
+    .command('emulator')
+    .description('run the AWS emulator alone; access key, secret and bearer key are all `emulator`')
+    .option('--port <port>', 'one port for every AWS service it speaks', parsePort, 9001)
+    .option('--faults <file>', 'faults to inject from the start, YAML or JSON (reference: docs/emulator.md)')
+    .action(async (options: { port: number; faults?: string }) => {
+      const { emulatorCommand } = await import('./emulator-command.ts')
+      done(await emulatorCommand(options, terminal))
+    })
+
+  program
+    .command('operation')
+    .description('submit one operation to a running service and print the answer as it streams')
+    .argument('<type>', `one of ${operationTypes.join(', ')}`, parseOperationType)
+    .argument('<prompt>', 'what to ask; - reads it from standard input')
+    .option('--async', 'submit it, print its id, and do not wait')
+    .option('--json', 'print the whole result as JSON')
+    .addOption(urlOption())
+    .action(async (operation: string, prompt: string, options: { async?: boolean; json?: boolean; url: string }) => {
+      const { operationCommand } = await import('./operation-command.ts')
+      done(await operationCommand({ operation, prompt, async: options.async === true, json: options.json === true, url: options.url }, terminal))
+    })
+
+  program
+    .command('doctor')
+    .description('check configuration, credentials, model access and store, and say what to mend')
+    .option('--config <file>', 'configuration, YAML or JSON; without it hybrid-routing.yaml in the working directory')
+    .action(async (options: { config?: string }) => {
+      const { doctorCommand } = await import('./doctor-command.ts')
+      done(await doctorCommand(options, terminal))
+    })
+
+  return program
+}
+
+function urlOption(): Option {
+  return new Option('--url <url>', 'where the service listens; a key is read from HYBRID_ROUTING_KEY').default(defaultUrl).argParser(parseUrl)
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('a port is a whole number from 0 (any free port) to 65535.')
+  return port
+}
+
+function parseUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw new InvalidArgumentError('it is an address such as http://127.0.0.1:8080.')
+  return text.replace(/\/+$/, '')
+}
+
+function parseOperationType(text: string): string {
+  if (!operationTypes.some((type) => type === text)) throw new InvalidArgumentError(`it is one of ${operationTypes.join(', ')}.`)
+  return text
+}

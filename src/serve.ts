@@ -1,0 +1,231 @@
+/**
+ * The composition root: builds every component from a validated configuration and joins them. It is the only place that
+ * knows them all; `serve`, `demo`, the drills and the tests differ in what they hand in, not in how the parts meet.
+ *
+ * Clock, chance and ids are made once, here or by the caller. Nothing is read from the environment but what is handed in.
+ */
+import { credentialsOf, directSettings, intakeSettings, mcpSettings, routerSettings, targetsFor } from './component-settings.ts'
+import { createAuthenticator } from './auth/authenticator.ts'
+import type { ConfigSource } from './config/config-watcher.ts'
+import type { Environment } from './config/environment.ts'
+import type { Config } from './config/schema.ts'
+import { createDirectBedrockClient, type DirectBedrockClient } from './direct/direct-bedrock-client.ts'
+import { systemHealth, type HealthLevel } from './health/system-health.ts'
+import { createHttpServer } from './http/http-server.ts'
+import { createIntake, type Intake } from './intake/intake.ts'
+import { createJsonLines, type LogSink } from './logs/adapters/json-lines.ts'
+import { startLogAggregator } from './logs/log-aggregator.ts'
+import { createMcpRouter, type McpRouter } from './mcp/mcp-router.ts'
+import { operationLimits, operationTypes, type Route } from './operation/matrix.ts'
+import type { Operation } from './operation/operation.ts'
+import type { SystemEvent } from './operation/system-event.ts'
+import { createHybridRouter, type HybridRouter } from './router/hybrid-router.ts'
+import type { Topology } from './router/live-view.ts'
+import { createSystemClock, type Clock } from './runtime/clock.ts'
+import { createEventStream, type EventStream } from './runtime/event-stream.ts'
+import { createIds, type Ids } from './runtime/ids.ts'
+import { createSystemRandom, type Random } from './runtime/random.ts'
+import { version } from './runtime/version.ts'
+import type { StateStore } from './store/state-store.ts'
+
+export interface ServiceParts {
+  readonly config: ConfigSource
+  readonly environment: Environment
+  readonly events?: EventStream<SystemEvent>
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly ids?: Ids
+  /** Where the log goes; standard error unless given. */
+  readonly log?: LogSink
+}
+
+export interface Service {
+  readonly url: string
+  readonly events: EventStream<SystemEvent>
+  readonly router: HybridRouter
+  readonly intake: Intake
+  /** Not ready any more: new operations are refused, what runs goes on. */
+  beginDrain(): void
+  /** Drains, waits for what runs (each operation ends by its hard timeout), and closes everything. */
+  stop(): Promise<void>
+}
+
+/** Resolves when it listens. */
+export async function startService(parts: ServiceParts): Promise<Service> {
+  const { config } = parts
+  const clock = parts.clock ?? createSystemClock()
+  const random = parts.random ?? createSystemRandom()
+  const ids = parts.ids ?? createIds(clock)
+  const start = config.current()
+  const log = parts.log ?? createJsonLines(2, start.logs.level)
+  const onInternalError = (error: unknown, correlationId?: string): void =>
+    log.write({
+      urgency: 'error',
+      event: 'ERROR',
+      component: 'hybrid-router',
+      message: 'an internal error',
+      ...(correlationId === undefined ? {} : { correlationId }),
+      fields: { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+    })
+  const events = parts.events ?? createEventStream<SystemEvent>(onInternalError)
+  const stopLog = startLogAggregator(events, log)
+
+  const store = await openStore(start, clock)
+  const direct = createDirectBedrockClient({ settings: directSettings(start), clock, credentials: credentialsOf(start) })
+  void direct.warmUp()
+  const mcp = createMcpRouter({ settings: mcpSettings(start), clock, random, environment: parts.environment })
+  const topology = createTopology(config, mcp)
+  const settings = perSnapshot(config, routerSettings)
+  const router = createHybridRouter({ paths: { direct, mcp }, clock, random, events, settings, topology, onInternalError })
+  const intake = createIntake({ runner: router, state: store.state, clock, ids, events, limits: start.limits, settings: perSnapshot(config, intakeSettings) })
+  followConfiguration(config, events, direct, log)
+
+  const health = createHealth(config, router, clock)
+  const authenticator = createAuthenticator(() => config.current().auth)
+  const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, health, onInternalError })
+  const closeParts = async (): Promise<void> => {
+    direct.close()
+    await mcp.close()
+    await store.close()
+    stopLog()
+    log.flush()
+  }
+  let url: string
+  try {
+    const address = await http.listen(start.server.host, start.server.port)
+    url = `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+  } catch (error) {
+    await closeParts()
+    throw error
+  }
+
+  let stopping: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    http.beginDrain()
+    await intake.idle()
+    await http.close()
+    intake.stop()
+    router.close()
+    await closeParts()
+  }
+  return {
+    url,
+    events,
+    router,
+    intake,
+    beginDrain: () => http.beginDrain(),
+    stop: () => (stopping ??= stop()),
+  }
+}
+
+interface OpenStore {
+  readonly state: StateStore
+  close(): Promise<void>
+}
+
+async function openStore(config: Config, clock: Clock): Promise<OpenStore> {
+  const { store } = config
+  switch (store.engine) {
+    case 'memory': {
+      const { createMemoryStateStore } = await import('./store/adapters/memory-state-store.ts')
+      const state = createMemoryStateStore(clock)
+      return { state, close: () => state.close() }
+    }
+    case 'sqlite': {
+      const { openSqliteStore } = await import('./store/adapters/sqlite-store.ts')
+      return openSqliteStore({ path: store.path, durability: store.durability, clock })
+    }
+    case 'redis':
+      throw new Error('store.engine: redis is not available in this version; use memory or sqlite')
+    default:
+      return store satisfies never
+  }
+}
+
+/** Derives once per snapshot: an operation asks for its settings, and a reload is rare. */
+function perSnapshot<Settings>(config: ConfigSource, derive: (config: Config) => Settings): () => Settings {
+  let from = config.current()
+  let settings = derive(from)
+  return () => {
+    const current = config.current()
+    if (current !== from) {
+      from = current
+      settings = derive(current)
+    }
+    return settings
+  }
+}
+
+/** The same object while nothing changed, because the router keeps what it knows of a topology by its identity. */
+function createTopology(config: ConfigSource, mcp: McpRouter): (operation: Operation) => Topology {
+  const kept = new Map<string, Topology>()
+  let from = config.current()
+  return (operation) => {
+    const current = config.current()
+    if (current !== from) {
+      from = current
+      kept.clear()
+    }
+    const servers = mcp.candidates(operation)
+    const first = servers[0]
+    let key = `${operation.type} ${operation.modelId ?? ''}`
+    for (const server of servers) key += ` ${server.name}`
+    const known = kept.get(key)
+    if (known !== undefined) return known
+    const fresh: Topology = {
+      direct: { carriesMoreThanText: true, repeatable: true, targets: targetsFor(current, operation) },
+      mcp: { carriesMoreThanText: first?.carries === 'converse', repeatable: first?.repeatable ?? true, targets: servers.map((server) => server.name) },
+    }
+    // Types by chosen models by orders of servers: bounded all the same, since callers choose the models.
+    if (kept.size >= mostTopologies) kept.clear()
+    kept.set(key, fresh)
+    return fresh
+  }
+}
+
+const mostTopologies = 1_000
+
+/** What a reload changes in components that are told and do not ask. */
+function followConfiguration(config: ConfigSource, events: EventStream<SystemEvent>, direct: DirectBedrockClient, log: LogSink): void {
+  events.subscribe((event) => {
+    if (event.type !== 'config_reloaded' || event.changed.length === 0) return
+    direct.update(directSettings(config.current()))
+    log.setLevel(config.current().logs.level)
+  })
+}
+
+function createHealth(config: ConfigSource, router: HybridRouter, clock: Clock): () => HealthLevel {
+  return () => {
+    const { matrix } = config.current().routing
+    return systemHealth(
+      operationTypes.map((type) => {
+        const row = matrix[type]
+        const conditions = router.conditions(sampleOperation(type, config.current(), clock))
+        const routes: readonly Route[] = row.fallback === 'none' ? [row.route] : [row.route, row.fallback]
+        const configured = routes.filter((route) => conditions[route].candidates.length > 0)
+        return { type, configured: configured.length, usable: configured.filter((route) => conditions[route].candidates.some((candidate) => candidate.usable)).length }
+      }),
+    )
+  }
+}
+
+/** An operation as plain as they come: what the router would do with most of its type. */
+function sampleOperation(type: Operation['type'], config: Config, clock: Clock): Operation {
+  const row = config.routing.matrix[type]
+  return {
+    id: 'op_sample',
+    type,
+    priority: row.priority,
+    mode: 'sync',
+    converse: { messages: [{ role: 'user', content: [{ text: '.' }] }] },
+    repeatable: true,
+    tenant: null,
+    metadata: {},
+    arrivedAtMs: clock.monotonicMs(),
+    createdAtMs: clock.nowMs(),
+    ...operationLimits(row),
+    streamSilenceMs: row.latencyMs,
+    streamMaxMs: config.routing.streamMaxMs,
+    correlationId: 'cor_sample',
+  }
+}
