@@ -9,14 +9,12 @@
  * A path that throws, ends twice or speaks after its end does no harm; an observer that throws loses that call. Both are
  * reported to `onInternalError`. Source: house design, "How an operation flows".
  */
-import type { Answer, ConverseStreamEvent } from '../operation/converse.ts'
-import { isContent } from '../operation/converse.ts'
+import type { ConverseStreamEvent } from '../operation/converse.ts'
 import type { PriceTable } from '../operation/cost.ts'
 import type { RoutingDecision } from '../operation/decision.ts'
-import type { Fault } from '../operation/fault.ts'
-import type { Matrix, Route } from '../operation/matrix.ts'
+import type { Matrix } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
-import type { AttemptEnd, AttemptListener, AttemptSpend, Path, RunningAttempt } from '../operation/path.ts'
+import type { AttemptSpend, Path } from '../operation/path.ts'
 import type { OperationResult } from '../operation/result.ts'
 import type { CancelReason, OperationObserver, OperationRunner, RunningOperation } from '../operation/runner.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
@@ -29,6 +27,7 @@ import type { FinalProblem } from '../routing/final-problem.ts'
 import type { CancelSchedule, Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Random } from '../runtime/random.ts'
+import { AttemptRun, type AttemptMeans, type AttemptOwner } from './adapters/attempt-run.ts'
 import { createLiveView, type Topology } from './live-view.ts'
 import { problemOf, recordOf, resultOf } from './operation-result.ts'
 
@@ -76,8 +75,6 @@ export interface HybridRouter extends OperationRunner {
 const overloadRetryAfterMs = 1_000
 /** Retries that a quiet process has saved up: enough for a burst of failures on one target. */
 const retryBurst = 10
-/** Framing events before first content that an attempt may send; Bedrock sends one or two. */
-const framingEvents = 256
 
 export function createHybridRouter(parts: HybridRouterParts): HybridRouter {
   const shared = new Shared(parts)
@@ -106,6 +103,7 @@ export function createHybridRouter(parts: HybridRouterParts): HybridRouter {
 class Shared {
   readonly parts: HybridRouterParts
   readonly view = createLiveView()
+  readonly means: AttemptMeans
   readonly running = new Set<OperationRun>()
   closed = false
   #rules: AttemptRules | null = null
@@ -117,6 +115,7 @@ class Shared {
 
   constructor(parts: HybridRouterParts) {
     this.parts = parts
+    this.means = { paths: parts.paths, clock: parts.clock, view: this.view, onInternalError: (error) => parts.onInternalError(error) }
   }
 
   /** Made anew only when the settings that they depend on have changed. */
@@ -150,7 +149,7 @@ class Shared {
   }
 }
 
-class OperationRun implements RunningOperation {
+class OperationRun implements RunningOperation, AttemptOwner {
   readonly #shared: Shared
   readonly operation: Operation
   readonly #observer: OperationObserver
@@ -224,10 +223,10 @@ class OperationRun implements RunningOperation {
     }
   }
 
-  firstContent(attempt: AttemptRun, afterMs: number): void {
+  firstContent(number: number, afterMs: number): void {
     const { operation } = this
-    this.#publish({ type: 'attempt_first_content', atMs: this.#shared.parts.clock.nowMs(), operation, number: attempt.number, afterMs })
-    this.feed({ type: 'first_content', number: attempt.number })
+    this.#publish({ type: 'attempt_first_content', atMs: this.#shared.parts.clock.nowMs(), operation, number, afterMs })
+    this.feed({ type: 'first_content', number })
   }
 
   #step(event: MachineEvent): void {
@@ -273,7 +272,7 @@ class OperationRun implements RunningOperation {
   #start(action: Extract<MachineAction, { readonly type: 'start_attempt' }>): void {
     const { number, route, target, reason, deadlineMs } = action
     const { operation } = this
-    const attempt = new AttemptRun(this.#shared, this, number, route, target)
+    const attempt = new AttemptRun(this.#shared.means, this, number, route, target)
     this.#attempts.push(attempt)
     this.#shared.view.onStarted(route, target)
     this.#publish({ type: 'attempt_started', atMs: this.#shared.parts.clock.nowMs(), operation, number, route, target, reason })
@@ -364,130 +363,6 @@ class OperationRun implements RunningOperation {
     } catch (error) {
       this.#shared.parts.onInternalError(error)
     }
-  }
-}
-
-/** One attempt on its path: the listener that the path speaks to. */
-class AttemptRun implements AttemptListener {
-  readonly #shared: Shared
-  readonly #owner: OperationRun
-  readonly number: number
-  readonly #route: Route
-  readonly #target: string
-  readonly #startedAtMs: number
-  /** Framing that came before the attempt was allowed to speak; null once it speaks. */
-  #held: ConverseStreamEvent[] | null = []
-  #handle: RunningAttempt | null = null
-  #closed = false
-  #ended = false
-  #sent = false
-  #firstContentAtMs: number | null = null
-  lastEventAtMs = 0
-  announced = false
-  spend: AttemptSpend | null = null
-  answer: Answer | null = null
-
-  constructor(shared: Shared, owner: OperationRun, number: number, route: Route, target: string) {
-    this.#shared = shared
-    this.#owner = owner
-    this.number = number
-    this.#route = route
-    this.#target = target
-    this.#startedAtMs = shared.parts.clock.monotonicMs()
-  }
-
-  start(deadlineMs: number): void {
-    const { parts } = this.#shared
-    const { operation } = this.#owner
-    const path = parts.paths[this.#route]
-    if (path === undefined) {
-      this.#fail({ kind: 'not_found', retryable: false, message: `The route ${this.#route} has no path`, rejected: true })
-      return
-    }
-    try {
-      const streaming = operation.mode === 'stream'
-      this.#handle = path.start({ operation, number: this.number, target: this.#target, streaming, deadlineMs }, this)
-      // It was given up while it started.
-      if (this.#closed && !this.#ended) this.#handle.cancel()
-    } catch (error) {
-      parts.onInternalError(error)
-      this.#fail({ kind: 'protocol', retryable: false, message: 'The path failed to start the attempt' })
-    }
-  }
-
-  /** The machine is done with it; its end may still tell what it used. */
-  cancel(overdue: boolean): void {
-    if (this.#closed) return
-    this.#closed = true
-    const { parts, view } = this.#shared
-    view.onCancelled(this.#route, this.#target, overdue, parts.clock.monotonicMs())
-    try {
-      this.#handle?.cancel()
-    } catch (error) {
-      parts.onInternalError(error)
-    }
-  }
-
-  /** What was held goes out, and everything from now on at once. */
-  speak(): void {
-    const held = this.#held
-    this.#held = null
-    if (held !== null) for (const event of held) this.#owner.deliver(event)
-  }
-
-  onSent(): void {
-    if (this.#sent || this.#closed) return
-    this.#sent = true
-    this.#owner.feed({ type: 'attempt_sent', number: this.number })
-  }
-
-  onEvent(event: ConverseStreamEvent): void {
-    if (this.#closed || this.#owner.operation.mode !== 'stream') return
-    this.lastEventAtMs = this.#shared.parts.clock.monotonicMs()
-    if (this.#held === null) {
-      this.#owner.deliver(event)
-      return
-    }
-    this.#held.push(event)
-    if (this.#firstContentAtMs !== null) return
-    if (isContent(event)) {
-      this.#firstContentAtMs = this.lastEventAtMs
-      this.#owner.firstContent(this, this.lastEventAtMs - this.#startedAtMs)
-    } else if (this.#held.length > framingEvents) {
-      this.#fail({ kind: 'protocol', retryable: false, message: 'Too many events before the first content' })
-      this.#handle?.cancel()
-    }
-  }
-
-  onEnd(end: AttemptEnd): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.spend = end.spend
-    if (this.#closed) return
-    switch (end.outcome) {
-      case 'succeeded': {
-        this.#closed = true
-        this.answer = end.answer
-        const nowMs = this.#shared.parts.clock.monotonicMs()
-        this.#shared.view.onAnswered(this.#route, this.#target, (this.#firstContentAtMs ?? nowMs) - this.#startedAtMs, nowMs)
-        this.#owner.feed({ type: 'attempt_succeeded', number: this.number })
-        return
-      }
-      case 'failed':
-        this.#fail(end.fault)
-        return
-      case 'cancelled':
-        this.#closed = true
-        this.#shared.view.onCancelled(this.#route, this.#target, false, this.#shared.parts.clock.monotonicMs())
-        this.#owner.feed({ type: 'attempt_cancelled', number: this.number })
-    }
-  }
-
-  #fail(fault: Fault): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#shared.view.onFailed(this.#route, this.#target, fault, this.#shared.parts.clock.monotonicMs())
-    this.#owner.feed({ type: 'attempt_failed', number: this.number, fault })
   }
 }
 
