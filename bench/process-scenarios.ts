@@ -1,6 +1,7 @@
 /**
  * The scenarios that need a fresh process: how fast it starts and what it holds when idle, and what a thousand concurrent
- * streams make it hold, once and again.
+ * streams make it hold, three times over: a heap that settles grows from the first wave to the second, one that leaks grows
+ * from the second to the third as well.
  */
 import type { BenchRun } from './bench-run.ts'
 import { rssMiB } from './load/process-figures.ts'
@@ -29,22 +30,26 @@ export async function measureStart(run: BenchRun, subject: Subject, round: numbe
 
 export async function measureMemory(run: BenchRun, subject: Subject): Promise<void> {
   const running = await subject.start(run.children, run.upstreamPort)
-  const first = await wave(run, running)
-  await pause(betweenWavesMs)
-  const second = await wave(run, running)
+  const waves: LoadReport[] = []
+  for (let index = 0; index < 3; index += 1) {
+    if (index > 0) await pause(betweenWavesMs)
+    waves.push(await wave(run, running))
+  }
   await running.child.stop()
+  const [first = Number.NaN, second = Number.NaN, third = Number.NaN] = waves.map((one) => one.peakRssMiB)
   run.record({
     scenario: 'memory',
     subject: subject.name,
     round: 1,
     figures: {
-      streams: Math.min(first.peakInFlight, second.peakInFlight),
-      firstWavePeakMiB: first.peakRssMiB,
-      secondWavePeakMiB: second.peakRssMiB,
-      secondWaveGrowthPercent: (second.peakRssMiB / first.peakRssMiB - 1) * 100,
+      streams: Math.min(...waves.map((one) => one.peakInFlight)),
+      firstWavePeakMiB: first,
+      secondWavePeakMiB: second,
+      secondWaveGrowthPercent: (second / first - 1) * 100,
+      thirdWaveGrowthPercent: (third / second - 1) * 100,
     },
-    failed: first.failed + second.failed,
-    failures: [...new Set([...first.failures, ...second.failures])],
+    failed: waves.reduce((sum, one) => sum + one.failed, 0),
+    failures: [...new Set(waves.flatMap((one) => one.failures))],
   })
 }
 

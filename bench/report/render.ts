@@ -61,12 +61,13 @@ const tables: Readonly<Record<ScenarioName, ScenarioTable>> = {
     compared: null,
   },
   memory: {
-    title: '1,000 concurrent streams, twice',
+    title: '1,000 concurrent streams, three times',
     columns: [
       column('streams', 'streams at once', 0),
       column('firstWavePeakMiB', 'first wave peak, MiB', 0),
       column('secondWavePeakMiB', 'second wave peak, MiB', 0),
       column('secondWaveGrowthPercent', 'second above first, %', 1),
+      column('thirdWaveGrowthPercent', 'third above second, %', 1),
     ],
     compared: null,
   },

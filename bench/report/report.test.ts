@@ -51,7 +51,7 @@ describe('the report', () => {
     const text = renderRun(run, titles, ['a fact'])
     expect(text).toContain('| ours | 5,250 | 115.0 | – | 15.00 | – | – | 7.00x | – | 0 |')
     expect(text).toContain('Portkey 1,000, 500; ours 7,000, 3,500.')
-    expect(text).not.toContain('1,000 concurrent streams, twice')
+    expect(text).not.toContain('1,000 concurrent streams, three times')
   })
   it('names what failed', () => {
     expect(renderRun([measured('hybrid', 1, {}, 3)], titles, [])).toContain('- ours, throughput: status 503')
