@@ -1,0 +1,201 @@
+/**
+ * The service's port: Fastify on a server that speaks HTTP/1.1 and cleartext HTTP/2, with what is the same for every route:
+ * correlation id, size of URI and headers, authentication, the JSON body, and one shape for every error. Routes are in one
+ * file per resource; the composition root may register more before it listens.
+ *
+ * Order for a request: URI and headers in size (414, 431), correlation id (400), route (404, 405), key and role (401, 403),
+ * content type and size (415, 413), JSON (400), then the handler. Limits are those of the configuration at the start.
+ */
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { isForwarded, isPublicRead } from '../auth/authenticate.ts'
+import type { Authenticator } from '../auth/authenticator.ts'
+import { requireRole } from '../auth/principal.ts'
+import type { Config } from '../config/schema.ts'
+import type { Intake } from '../intake/intake.ts'
+import { OperationError } from '../operation/problem.ts'
+import type { SystemEvent } from '../operation/system-event.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { createDualProtocolServer } from '../runtime/dual-protocol-server.ts'
+import type { EventStream } from '../runtime/event-stream.ts'
+import type { Ids } from '../runtime/ids.ts'
+import { answerHeaders } from './answer-headers.ts'
+import { readCorrelationId } from './exchange.ts'
+import { registerHealth, type HealthStatus } from './health.ts'
+import { parseJsonBody } from './json-body.ts'
+import { createKnownPaths } from './known-paths.ts'
+import { httpLimits } from './limits.ts'
+import { answerMalformedRequest } from './malformed-request.ts'
+import { registerOperations } from './operations.ts'
+import { sendError, toOperationError } from './problem-reply.ts'
+import { registerReference } from './reference.ts'
+import { registerRouting } from './routing.ts'
+
+export interface HttpServerParts {
+  readonly intake: Intake
+  readonly authenticator: Authenticator
+  /** In force now. */
+  readonly config: () => Config
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly events: EventStream<SystemEvent>
+  readonly version: string
+  /** How the system is, by what is known now. */
+  readonly health: () => HealthStatus
+  /** A request failed by our own mistake: for the log. */
+  readonly onInternalError: (error: unknown, correlationId: string) => void
+}
+
+export interface HttpServer {
+  /** For further front doors, before `listen`. Their routes say their access in `config`. */
+  readonly app: FastifyInstance
+  listen(host: string, port: number): Promise<AddressInfo>
+  /** Not ready any more; connections end with their next answer. */
+  beginDrain(): void
+  /** Ends what is left after a short grace. */
+  close(): Promise<void>
+}
+
+export function createHttpServer(parts: HttpServerParts): HttpServer {
+  const { authenticator, clock, ids, intake } = parts
+  const { limits } = parts.config()
+  const paths = createKnownPaths()
+  let draining = false
+
+  const app = fastify({
+    serverFactory: (handler) =>
+      createDualProtocolServer(handler as unknown as Parameters<typeof createDualProtocolServer>[0], {
+        clock,
+        firstByteTimeoutMs: httpLimits.firstByteTimeoutMs,
+        headersTimeoutMs: limits.headersTimeoutMs,
+        requestTimeoutMs: httpLimits.requestTimeoutMs,
+        keepAliveTimeoutMs: httpLimits.keepAliveTimeoutMs,
+        maxHeaderBytes: limits.headerBytes + limits.uriBytes + httpLimits.headerSlackBytes,
+        maxConcurrentStreams: httpLimits.maxConcurrentStreams,
+        maxConnections: limits.connections,
+        closeGraceMs: httpLimits.closeGraceMs,
+      }) as unknown as Server,
+    bodyLimit: limits.bodyBytes,
+    routerOptions: { maxParamLength: limits.uriBytes },
+    clientErrorHandler: (error, socket) => answerMalformedRequest(error, socket, limits.uriBytes, ids.next('cor')),
+    frameworkErrors: (error, request, reply) => {
+      beginExchange(request, reply)
+      sendError(reply, toOperationError(error), request.exchange.correlationId)
+    },
+    logger: false,
+    genReqId: () => '',
+    return503OnClosing: false,
+  })
+
+  const beginExchange = (request: FastifyRequest, reply: FastifyReply): void => {
+    const given = readCorrelationId(request.headers)
+    request.exchange = { correlationId: given ?? ids.next('cor'), arrivedAtMs: clock.monotonicMs(), createdAtMs: clock.nowMs(), principal: undefined }
+    reply.headers(answerHeaders(request.exchange.correlationId))
+    if (draining && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
+  }
+
+  const refusalOf = (request: FastifyRequest, reply: FastifyReply): OperationError | undefined => {
+    const url = request.raw.url ?? ''
+    if (url.length > limits.uriBytes) return new OperationError('uri_too_long', `The URI is longer than ${limits.uriBytes} bytes.`)
+    if (headerBytes(request.raw.rawHeaders) > limits.headerBytes) return new OperationError('headers_too_large', `The header section is larger than ${limits.headerBytes} bytes.`)
+    if (readCorrelationId(request.headers) === null) {
+      const message = `must be 1 to ${httpLimits.correlationIdCharacters} visible ASCII characters without spaces.`
+      return new OperationError('invalid_request', `X-Correlation-Id: ${message}`, { errors: [{ path: 'X-Correlation-Id', message }] })
+    }
+    if (request.is404) return unknownRoute(request.method, pathOf(url))
+    return authenticate(request, reply)
+  }
+
+  const unknownRoute = (method: string, path: string): OperationError => {
+    const allow = paths.methodsOf(path)
+    if (allow.length === 0) return new OperationError('not_found', 'There is nothing at this path; /openapi.json lists what there is.')
+    return new OperationError('method_not_allowed', `${method} is not answered here; ${allow.join(', ')} is.`, { allow })
+  }
+
+  const authenticate = (request: FastifyRequest, reply: FastifyReply): OperationError | undefined => {
+    const access = request.routeOptions.config.access ?? 'admin'
+    if (access === 'public') return undefined
+    const { headers } = request
+    const authentication = authenticator.authenticate({
+      authorization: headers.authorization,
+      xApiKey: single(headers['x-api-key']),
+      remoteAddress: request.raw.socket.remoteAddress,
+      host: headers.host ?? single(headers[':authority']),
+      origin: headers.origin,
+      forwarded: isForwarded(Object.keys(headers)),
+      publicRead: isPublicRead(request.method, pathOf(request.raw.url ?? '')),
+    })
+    if (authentication.kind === 'refused') {
+      if (authentication.challenge !== null) reply.header('www-authenticate', authentication.challenge)
+      parts.events.publish({ type: 'authentication_failed', atMs: clock.nowMs(), remoteAddress: request.raw.socket.remoteAddress ?? '', correlationId: request.exchange.correlationId })
+      return new OperationError(authentication.code, authentication.detail)
+    }
+    request.exchange.principal = authentication.principal
+    const refusal = requireRole(authentication.principal, access)
+    return refusal === null ? undefined : new OperationError(refusal.code, refusal.detail)
+  }
+
+  app.decorateRequest('exchange')
+  app.addHook('onRoute', (route) => paths.add(route.url, [route.method].flat()))
+  app.addHook('onRequest', (request, reply, done) => {
+    beginExchange(request, reply)
+    const refusal = refusalOf(request, reply)
+    if (refusal === undefined) done()
+    else sendError(reply, refusal, request.exchange.correlationId)
+  })
+  app.setErrorHandler((error, request, reply) => {
+    const shown = toOperationError(error)
+    if (shown.code === 'internal_error') parts.onInternalError(error, request.exchange.correlationId)
+    return sendError(reply, shown, request.exchange.correlationId)
+  })
+  app.setNotFoundHandler((request, reply) => sendError(reply, unknownRoute(request.method, pathOf(request.raw.url ?? '')), request.exchange.correlationId))
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    try {
+      const encoding = request.headers['content-encoding']
+      if (encoding !== undefined && encoding !== 'identity') throw new OperationError('unsupported_media_type', 'Content-Encoding: must be identity.')
+      done(null, parseJsonBody(body, limits.jsonDepth))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+
+  registerOperations(app, { intake, clock, concurrentStreams: limits.concurrentStreams })
+  registerRouting(app, { intake, matrix: () => parts.config().routing.matrix })
+  registerHealth(app, { clock, version: parts.version, health: parts.health, draining: () => draining })
+  registerReference(app, { version: parts.version })
+
+  return {
+    app,
+    async listen(host, port) {
+      await app.listen({ host, port })
+      return app.server.address() as AddressInfo
+    },
+    beginDrain() {
+      draining = true
+      intake.beginDrain()
+    },
+    async close() {
+      draining = true
+      await app.close()
+    },
+  }
+}
+
+function headerBytes(rawHeaders: readonly string[]): number {
+  // Each line has ": " and an end beside its name and value.
+  let bytes = rawHeaders.length * 2
+  for (const part of rawHeaders) bytes += part.length
+  return bytes
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
