@@ -55,6 +55,11 @@ export async function measureDirect(run: BenchRun, scenarios: readonly ScenarioN
   return { latency, paced }
 }
 
+/** Not a number where the direct calls were the slower ones: then something else disturbed them, and nothing is known. */
+function added(throughMs: number, directMs: number): number {
+  return throughMs < directMs ? Number.NaN : throughMs - directMs
+}
+
 function figuresOf(scenario: LoadScenario, report: LoadReport, direct: Direct): Figures {
   const seconds = report.elapsedMs / 1000
   const cpuUs = report.cpuMs * 1000
@@ -71,12 +76,12 @@ function figuresOf(scenario: LoadScenario, report: LoadReport, direct: Direct): 
     case 'latency': {
       const directP50Ms = direct.latency?.latencyMs.p50 ?? Number.NaN
       const directP99Ms = direct.latency?.latencyMs.p99 ?? Number.NaN
-      return { addedP50Ms: report.latencyMs.p50 - directP50Ms, addedP99Ms: report.latencyMs.p99 - directP99Ms, directP50Ms, directP99Ms }
+      return { addedP50Ms: added(report.latencyMs.p50, directP50Ms), addedP99Ms: added(report.latencyMs.p99, directP99Ms), directP50Ms, directP99Ms }
     }
     case 'paced':
       return {
-        addedFirstTokenP50Ms: report.firstContentMs.p50 - (direct.paced?.firstContentMs.p50 ?? Number.NaN),
-        addedFirstTokenP99Ms: report.firstContentMs.p99 - (direct.paced?.firstContentMs.p99 ?? Number.NaN),
+        addedFirstTokenP50Ms: added(report.firstContentMs.p50, direct.paced?.firstContentMs.p50 ?? Number.NaN),
+        addedFirstTokenP99Ms: added(report.firstContentMs.p99, direct.paced?.firstContentMs.p99 ?? Number.NaN),
         cpuPerEventUs: cpuUs / report.eventsInWindow,
       }
     case 'burst':
