@@ -36,6 +36,7 @@ const pureRooms = ['operation', 'routing', 'breaker']
 /** In every other component the files at the root are pure, but for its shell. */
 const shells: readonly string[] = [
   'router/hybrid-router.ts',
+  'direct/direct-bedrock-client.ts',
   'intake/intake.ts',
 ]
 
