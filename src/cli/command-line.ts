@@ -16,6 +16,7 @@ export async function runCommandLine(words: readonly string[], terminal: Termina
     code = result
   })
   try {
+    if (words.length === 0) throw new CommandFailure('which command? `hybrid-routing --help` lists them', exitCode.usage)
     await program.parseAsync(words, { from: 'user' })
     return code
   } catch (error) {
@@ -37,9 +38,6 @@ export function buildProgram(terminal: Terminal, done: (code: ExitCode) => void)
     .showHelpAfterError('(add --help for what is allowed)')
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .exitOverride()
-    .action(() => {
-      throw new CommandFailure('which command? `hybrid-routing --help` lists them', exitCode.usage)
-    })
 
   program
     .command('serve')
