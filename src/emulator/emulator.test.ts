@@ -16,6 +16,7 @@ import {
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createSystemClock } from '../runtime/clock.ts'
+import { createVirtualClock } from '../runtime/virtual-clock.ts'
 import { createEmulator, type Emulator, type EmulatorOptions } from './emulator.ts'
 import { exceptionNames, exceptionShapes, streamableExceptions } from './exceptions.ts'
 
@@ -394,6 +395,14 @@ describe('what is refused', () => {
     }),
   )
 
+  it('a body nested beyond reason is answered, and the emulator goes on', () =>
+    withEmulator({}, async (emulator) => {
+      const deep = `${'['.repeat(500_000)}${']'.repeat(500_000)}`
+      expect((await call(emulator, deep)).status).toBeGreaterThanOrEqual(400)
+      expect((await call(emulator, `{"messages":[{"role":"user","content":[{"text":"a"}]}],"toolConfig":{"tools":[{"toolSpec":{"name":"a","inputSchema":{"json":{"type":"object","x":${deep}}}}}]}}`)).status).toBeGreaterThanOrEqual(400)
+      expect((await call(emulator, JSON.stringify({ messages: ask('hi') }))).status).toBe(200)
+    }))
+
   it('a body above the limit is 413, an unknown path 404', () =>
     withEmulator({ maxBodyBytes: 1_000 }, async (emulator) => {
       expect((await call(emulator, 'x'.repeat(2_000))).status).toBe(413)
@@ -502,6 +511,47 @@ describe('faults', () => {
       expect(await (await control('POST', 'reset')).json()).toMatchObject({ received: 0, byOperation: {} })
       expect((await control('GET', 'faults', undefined, { origin: 'http://evil.example' })).status).toBe(403)
     }))
+
+  it('an answer that waits for its latency leaves no timer behind when its client goes', async () => {
+    const waiting = createVirtualClock(Date.now())
+    await withEmulator({ clock: waiting, faults: [{ kind: 'latency', firstTokenMs: { p50: 60_000 } }] }, async (emulator) => {
+      const abort = new AbortController()
+      const send = clientOf(emulator, 'HTTP/1.1').send(new ConverseCommand({ modelId: sonnet, messages: ask('hello') }), { abortSignal: abort.signal })
+      const failed = failureOf(send)
+      while (waiting.pending() === 0 || emulator.counters().inFlight === 0) await new Promise((resolve) => setImmediate(resolve))
+      abort.abort()
+      await failed
+      while (emulator.counters().inFlight > 0) await new Promise((resolve) => setImmediate(resolve))
+      expect(waiting.pending()).toBe(0)
+      expect(emulator.counters().cancelledByClient).toBe(1)
+    })
+  })
+
+  it('a paced stream sends its events when they are due, not before', async () => {
+    const paced = createVirtualClock(Date.now())
+    await withEmulator({ clock: paced, faults: [{ kind: 'latency', firstTokenMs: { p50: 100 }, perTokenMs: { p50: 10 } }] }, async (emulator) => {
+      let settled = false
+      const send = clientOf(emulator, 'HTTP/1.1').send(new ConverseStreamCommand({ modelId: sonnet, messages: ask('hello') }))
+      void send.then(() => (settled = true))
+      while (emulator.counters().inFlight === 0) await new Promise((resolve) => setImmediate(resolve))
+      await paced.advanceAsync(99)
+      expect(settled).toBe(false)
+      await paced.advanceAsync(1)
+      const events: ConverseStreamOutput[] = []
+      const reading = (async () => {
+        for await (const event of (await send).stream ?? []) events.push(event)
+      })()
+      while (events.length < 2) await new Promise((resolve) => setImmediate(resolve))
+      expect(events).toHaveLength(2)
+      await paced.advanceAsync(30)
+      while (events.length < 3) await new Promise((resolve) => setImmediate(resolve))
+      expect(events).toHaveLength(3)
+      await paced.advanceAsync(10_000)
+      await reading
+      expect(events.at(-1)?.metadata?.usage?.outputTokens).toBeGreaterThanOrEqual(60)
+      expect(paced.pending()).toBe(0)
+    })
+  })
 
   it('closing does not wait for a request that hangs, and leaves no timer', () =>
     withEmulator({}, async (emulator) => {

@@ -88,6 +88,9 @@ const serverLimits = {
 /** Between two attempts to take back a port that a fault had closed and another process holds. */
 const relistenMs = 100
 
+/** Long enough for every real identifier; a header section may carry much more. */
+const recordedModelIdLength = 256
+
 interface Port {
   readonly server: DualProtocolServer
   number: number
@@ -148,7 +151,7 @@ export function createEmulator(options: EmulatorOptions): Emulator {
         protocol: exchange.protocol,
         port: port.number,
         operation: facts.operation,
-        modelId: facts.modelId,
+        modelId: facts.modelId.slice(0, recordedModelIdLength),
         region: facts.caller?.region,
         scheme: facts.caller?.scheme,
         status: exchange.status,

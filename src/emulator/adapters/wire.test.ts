@@ -38,7 +38,7 @@ describe('signatures', () => {
   it('for another service are refused', async () => {
     const other = new SignatureV4({ service: 's3', region: 'eu-central-1', sha256: Sha256, credentials: { accessKeyId: 'emulator', secretAccessKey: 'emulator' } })
     const signed = await other.sign({ protocol: 'http:', hostname: 'localhost', method: 'POST', path: '/', headers: { host: 'localhost' } }, { signingDate: at })
-    expect(verify({ method: 'POST', url: '/', headers: signed.headers, body: Buffer.alloc(0) }, at.getTime())).toMatchObject({ exception: 'InvalidSignatureException' })
+    expect(verify({ method: 'POST', url: '/', headers: signed.headers, body: Buffer.alloc(0) }, at.getTime())).toMatchObject({ exception: 'InvalidSignatureException', message: "Credential should be scoped to correct service: 'bedrock'." })
   })
 })
 
