@@ -156,7 +156,8 @@ export function createEmulator(options: EmulatorOptions): Emulator {
         scheme: facts.caller?.scheme,
         status: exchange.status,
         exception: facts.refusal?.exception,
-        end,
+        // Where the port was closed under it, the client did not go: it was sent away.
+        end: end === 'left' && !port.server.listening ? 'cut' : end,
         faults: facts.plan.kinds,
         inputTokens: facts.answer?.inputTokens ?? 0,
         outputTokens: facts.answer?.outputTokens ?? 0,
