@@ -92,6 +92,18 @@ describe('an HTTP server of the older wire', () => {
     await until(() => server.cancelled.length === 1 && server.closedByClient.length === 1)
   })
 
+  it('that dies before it answers is a network fault of a call that was sent', async () => {
+    const server = await startWaywardHttpServer()
+    const carrying = carry(routerOf(server.url, 'hang'), 'ops', clock, { deadlineInMs: 30_000 })
+    await carrying.sent
+    await until(() => server.calls.length === 1)
+    await server.close()
+    const { end, sent, elapsedMs } = await carrying.done
+    expect(faultOfEnd(end)).toMatchObject({ kind: 'network', retryable: true })
+    expect(sent).toBe(1)
+    expect(elapsedMs).toBeLessThan(5_000)
+  })
+
   it('that answers slowly with progress is waited for beyond the silence limit', async () => {
     const server = await serverOf()
     const { end } = await carry(routerOf(server.url, 'slow', { timeoutMs: 250 }), 'ops', clock).done

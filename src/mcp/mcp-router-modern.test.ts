@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { createMcpHandler, inputRequired, McpServer } from '@modelcontextprotocol/server'
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import type { NodeIncomingMessageLike } from '@modelcontextprotocol/node'
@@ -139,6 +140,28 @@ describe('the MCP Router and the operations MCP server, on the newer wire', () =
     expect(faultOfEnd(end)).toMatchObject({ kind: 'timeout', message: expect.stringContaining('silence') as string })
     expect(events.map((event) => event.type)).toEqual(['messageStart', 'contentBlockDelta'])
     expect(end.spend).toMatchObject({ estimated: true, usage: { outputTokens: 3 } })
+  })
+})
+
+describe('the operations MCP server as a child of the MCP Router', () => {
+  it('is spoken to on the newer wire, streams, and is gone after close', async () => {
+    const router = createMcpRouter({
+      settings: {
+        servers: { child: { command: process.execPath, args: [fileURLToPath(new URL('../operations-server/testing/stdio-process.ts', import.meta.url))] } },
+        routes: { default: { servers: ['child'], tool: 'execute_operation', carries: 'converse' } },
+        connect: 'lazy',
+      },
+      clock,
+      random: createSeededRandom(1),
+    })
+    closers.push(() => router.close())
+    const operation = anOperation(clock, { mode: 'stream', converse: { messages: [{ role: 'user', content: [{ text: 'wolf' }] }] } })
+    const { end, events } = await carry(router, 'child', clock, { streaming: true, operation }).done
+    expect(textOfEnd(end)).toBe('wolf')
+    expect(events.map((event) => event.type)).toEqual(['messageStart', 'contentBlockDelta', 'contentBlockStop', 'messageStop', 'metadata'])
+    expect(router.servers()[0]).toMatchObject({ era: '2026-07-28', connections: 1 })
+    await router.close()
+    expect(router.servers()[0]).toMatchObject({ state: 'closed' })
   })
 })
 

@@ -78,23 +78,39 @@ describe('closing', () => {
   })
 })
 
+describe('closing after an update', () => {
+  it('waits for no call of a server that was replaced, and leaves no timer behind', async () => {
+    const clock = createVirtualClock()
+    const server = await serverOf()
+    const router = createMcpRouter({ settings: { servers: { ops: { url: server.url } }, routes: { default: { servers: ['ops'], tool: 'hang' } }, connect: 'lazy' }, clock, random: createSeededRandom(7) })
+    const carrying = carry(router, 'ops', clock, { deadlineInMs: 100_000 })
+    await carrying.sent
+    router.update({ servers: {}, routes: {} })
+    expect(clock.pending()).toBeGreaterThan(0)
+    const closing = router.close()
+    await pass(clock, 1_000)
+    await closing
+    expect(faultOfEnd((await carrying.done).end)).toMatchObject({ kind: 'network' })
+    expect(clock.pending()).toBe(0)
+  })
+})
+
 describe('the verdict on the wire', () => {
   it('spares the next connection the question, until it expires', async () => {
     const clock = createVirtualClock()
     const server = await serverOf()
     const router = routerOf(server.url, clock)
     await router.checkServer('ops')
-    const asked = (): number => server.authorizations.length
-    const before = asked()
+    const probes = (): number => server.methods.filter((method) => method === 'server/discover').length
+    expect(probes()).toBe(1)
     server.forgetSessions(404)
     await carry(router, 'ops', clock).done
-    const known = asked() - before
+    expect(probes()).toBe(1)
     clock.advance(mcpDefaults.eraExpiryMs)
+    await router.checkServer('ops')
     server.forgetSessions(404)
-    const later = asked()
     await carry(router, 'ops', clock).done
-    // One request more: the probe for the newer wire.
-    expect(asked() - later).toBeGreaterThan(known)
+    expect(probes()).toBe(2)
     expect(server.initializations()).toBe(3)
   })
 })

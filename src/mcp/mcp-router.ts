@@ -243,8 +243,9 @@ export function createMcpRouter(options: McpRouterOptions): McpRouter {
     },
     async close() {
       closed = true
-      const all = [...servers.values(), ...retiring]
-      await Promise.all(all.map((server) => server.session.close()))
+      // Those that an update replaced wait for their last call no longer.
+      for (const server of retiring) server.onIdle?.()
+      await Promise.all([...servers.values()].map((server) => server.session.close()))
       await Promise.all(closings)
       await http.close()
     },

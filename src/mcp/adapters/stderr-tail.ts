@@ -26,8 +26,18 @@ export function createStderrTail(secrets: readonly string[]): StderrTail {
     text() {
       let text = kept.toString('utf8')
       for (const secret of known) text = text.replaceAll(secret, '[redacted]')
-      // oxlint-disable-next-line no-control-regex -- terminals obey control characters; that is why they go
-      return text.replace(tokenLike, '[redacted]').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, ' ').trim()
+      return withoutControls(text.replace(tokenLike, '[redacted]')).trim()
     },
   }
+}
+
+/** Terminals obey control characters; only tabs and line ends may stay. */
+function withoutControls(text: string): string {
+  let clean = ''
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0
+    const isControl = (code < 32 && code !== 9 && code !== 10) || (code >= 127 && code < 160)
+    clean += isControl ? ' ' : character
+  }
+  return clean
 }

@@ -11,6 +11,8 @@ export interface WaywardHttpServer {
   readonly port: number
   /** Names of the tools that were called, in order. */
   readonly calls: string[]
+  /** Every method that was asked for, in order. */
+  readonly methods: string[]
   readonly cancelled: unknown[]
   readonly closedByClient: string[]
   readonly authorizations: (string | undefined)[]
@@ -35,7 +37,7 @@ export async function startWaywardHttpServer(port = 0): Promise<WaywardHttpServe
   let sessions = new Set<string>()
   let lostStatus: 400 | 404 = 404
   let refusal: number | null = null
-  const record = { calls: [] as string[], cancelled: [] as unknown[], closedByClient: [] as string[], authorizations: [] as (string | undefined)[] }
+  const record = { calls: [] as string[], methods: [] as string[], cancelled: [] as unknown[], closedByClient: [] as string[], authorizations: [] as (string | undefined)[] }
 
   const json = (response: ServerResponse, body: unknown, status = 200, headers: Record<string, string> = {}): void => {
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
@@ -103,6 +105,7 @@ export async function startWaywardHttpServer(port = 0): Promise<WaywardHttpServe
   }
 
   const handle = (message: Message, request: IncomingMessage, response: ServerResponse): void => {
+    record.methods.push(message.method)
     const session = String(request.headers['mcp-session-id'] ?? '')
     if (message.method === 'initialize') {
       initializations += 1
