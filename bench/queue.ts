@@ -1,12 +1,15 @@
 /**
  * Measures the message queue against its goals and prints a table: cycles (enqueue, claim, complete) per second with 1 kB
- * messages, the time of a claim at growing depth, and the memory of 10,000 queued messages. `npm run bench:queue`.
+ * messages, the time of a claim at growing depth, and the memory of 10,000 queued messages. `npm run bench:queue`; `-- --quick` leaves out
+ * the million, `-- --redis` measures Redis alone.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemoryMessageQueue } from '../src/store/adapters/memory-message-queue.ts'
 import { openSqliteStore } from '../src/store/adapters/sqlite-store.ts'
+import { openRedisMessageQueue } from '../src/store/adapters/redis-message-queue.ts'
+import { startRedisServer } from '../src/store/adapters/redis-server.test-support.ts'
 import type { Message, MessageQueue } from '../src/store/message-queue.ts'
 import { priorities } from '../src/operation/matrix.ts'
 import { createSystemClock } from '../src/runtime/clock.ts'
@@ -80,6 +83,16 @@ async function claimTimes(name: string, queue: MessageQueue, depths: readonly nu
 
 const mebibytes = (): number => process.memoryUsage().rss / 1_024 / 1_024
 
+async function redis(): Promise<void> {
+  const server = await startRedisServer()
+  const queue = await openRedisMessageQueue({ url: server.url, clock, queue: { maxDepth }, callTimeoutMs: 10_000 })
+  await cycles('redis (BullMQ)', queue, 64, 3_000, '>= 2,000')
+  await cycles('redis (BullMQ)', queue, 1, 2_000, '')
+  await queue.close()
+  await server.stop()
+}
+
+async function embedded(): Promise<void> {
 {
   const queue = createMemoryMessageQueue(clock, { maxDepth })
   for (let count = 0; count < 10_000; count += 1) {
@@ -106,6 +119,9 @@ for (const durability of ['process', 'power'] as const) {
   await claimTimes('sqlite (process)', store.queue, depths)
   await store.close()
 }
+}
 
+if (!process.argv.includes('--redis')) await embedded()
+await redis()
 console.table(rows)
 rmSync(folder, { recursive: true })

@@ -22,7 +22,7 @@ export interface OpenedQueue {
 export interface MessageQueueEngine {
   readonly name: string
   readonly exceptions?: ConformanceExceptions
-  /** Sequences that the model-based test tries. */
+  /** Sequences that the model-based test tries; 0 for an engine that goes by its own clock, which the model cannot follow. */
   readonly modelRuns: number
   /** An empty queue. */
   open(options: Partial<QueueOptions>): Promise<OpenedQueue>
@@ -430,6 +430,7 @@ export function testMessageQueue(engine: MessageQueueEngine): void {
         await expect(queue.close()).resolves.toBeUndefined()
       })
 
+      if (engine.modelRuns === 0) return
       conforms('any sequence of calls and waits behaves as the model does', async () => {
         await checkQueueModel(engine)
       }, 120_000)

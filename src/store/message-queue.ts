@@ -6,12 +6,12 @@
  *   claim is one index look-up at any depth. Every `reservedClaimEvery`-th claim goes to the longest-waiting message of
  *   the lower classes, so that none starves.
  * - Delivery is at least once, under a lease with a token. Who lost the lease cannot complete, extend or release: it was
- *   taken over and the delivery count grew. A lease that is late but was not taken over yet is still its holder's.
+ *   taken over and the delivery count grew. A lease that is late but was not taken over yet is still its holder's (not on Redis).
  * - Nothing vanishes: a message that expired (expiry wins over claim and cancel) or used up its deliveries is handed out by
  *   `claimEnded`, once, under a lease of its own; when its holder dies before `complete`, it is handed out again. Dead
  *   letters stay listed until an operator retries or drops them, or the list's bound pushes the oldest out.
  * - Instants are wall clock. Engines that belong to one process measure durations by the monotonic clock, so that a
- *   correction of the wall clock neither ends a lease nor expires a message (`docs/decisions/010-store.md`).
+ *   correction of the wall clock neither ends a lease nor expires a message (`docs/decisions/030-store.md`).
  */
 import type { JsonValue } from '../operation/converse.ts'
 import type { Priority } from '../operation/matrix.ts'

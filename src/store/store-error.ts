@@ -5,7 +5,7 @@
  * Outcomes that a caller must expect (a full queue, a lost lease, a condition that did not hold) are values of the ports.
  */
 export const storeFaults = [
-  /** The engine cannot be reached or did not answer in time: trying again later may work. */
+  /** The engine cannot be reached or did not answer in time: whether the call was carried out is not known; later may work. */
   'unavailable',
   /** Another process holds the file. */
   'locked',

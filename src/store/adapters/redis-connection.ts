@@ -114,7 +114,7 @@ const faultsByCode: Readonly<Record<string, readonly [StoreFault, string]>> = {
   LOADING: ['unavailable', 'Redis is still loading its data: it will be there soon'],
 }
 
-function toStoreError(error: unknown): StoreError {
+export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error
   const [fault, remedy] = faultsByCode[replyCode(error) ?? ''] ?? ['unavailable', 'Redis does not answer: check the url, the server and the network']
   return new StoreError(fault, `${remedy}.`, error)
