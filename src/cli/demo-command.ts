@@ -37,7 +37,7 @@ const prompts: Readonly<Record<OperationType, string>> = {
 /** As a mid-sized model paces its answers: half of the first tokens within 120 ms, then some 4 ms each. */
 const modelPace = [{ kind: 'latency', firstTokenMs: { p50: 120, p99: 400 }, perTokenMs: { p50: 4, p99: 12 } }]
 
-const modelId = 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0'
+const modelId = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'
 const emulatorKeys = { EMULATOR_KEY: 'emulator', EMULATOR_SECRET: 'emulator' }
 
 export async function demoCommand(options: DemoCommandOptions, terminal: Terminal): Promise<ExitCode> {
