@@ -47,6 +47,8 @@ export interface DirectBedrockClient extends Path {
 }
 
 const contentType = 'application/json'
+/** What is sent beside the authorization; the content type is part of the signature. */
+const plainHeaders = ['content-type', contentType, 'user-agent', 'hybrid-routing']
 const service = 'bedrock'
 
 /** One target with what is kept for it. */
@@ -121,7 +123,7 @@ export function createDirectBedrockClient(parts: DirectBedrockClientParts): Dire
           with_,
           clock.nowMs(),
         )
-        headers.push('content-type', contentType)
+        headers.push(...plainHeaders)
         return headers
       }
       const attempt: ConverseAttempt = new ConverseAttempt(
@@ -143,7 +145,7 @@ export function createDirectBedrockClient(parts: DirectBedrockClientParts): Dire
           connections: to.connections,
           limits: settings.limits,
           authorize: () => {
-            if (keeper === null) return [...(bearer ?? []), 'content-type', contentType]
+            if (keeper === null) return [...(bearer ?? []), ...plainHeaders]
             const current = keeper.current()
             return current === null ? keeper.renew().then(sign) : sign(current)
           },

@@ -57,7 +57,7 @@ export const defaultDirectLimits: DirectLimits = Object.freeze({
   silenceMs: 60_000,
   // Frames of Bedrock's streams are some hundred bytes; the event-stream format itself allows 16 MiB of payload.
   maxFrameBytes: 4_194_304,
-  // The longest answers of present models, 128k tokens, are about 1 MiB of text and 40 MiB of frames.
+  // An answer of 128k tokens is about 0.5 MiB of text, and 30 MiB of frames where each token has its own.
   maxResponseBytes: 67_108_864,
   connectionsPerTarget: 2_048,
 })
@@ -68,7 +68,7 @@ export const directBounds = Object.freeze({
   errorBodyBytes: 65_536,
   /** Bytes of response headers. */
   headerBytes: 32_768,
-  /** An idle connection is closed after this, in ms; below the 60 s after which AWS's front ends are known to close. */
+  /** An idle connection is closed after this, in ms: below 60 s, the default idle limit of AWS's load balancers (Elastic Load Balancing user guide). */
   idleConnectionMs: 50_000,
   /** Credentials are renewed this long before they end, in ms: the lead of the AWS SDKs. */
   credentialLeadMs: 300_000,

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createVirtualClock } from '../../runtime/virtual-clock.ts'
 import { directBounds } from '../settings.ts'
-import { credentialSource } from './credential-chain.ts'
 import { CredentialKeeper } from './credential-keeper.ts'
 import type { AwsCredentials } from './credential-keeper.ts'
 
@@ -91,11 +90,5 @@ describe('the credential keeper', () => {
     keeper.close()
     expect(clock.pending()).toBe(0)
     expect(keeper.current()).toBeNull()
-  })
-
-  test('a Bedrock API key comes before the chain, an empty one does not', () => {
-    expect(credentialSource({ bedrockApiKey: 'key' })).toEqual({ kind: 'api_key', key: 'key' })
-    expect(credentialSource({ bedrockApiKey: '' }).kind).toBe('provider')
-    expect(credentialSource({}).kind).toBe('provider')
   })
 })
