@@ -52,7 +52,8 @@ function assertStructure(text: string, maxDepth: number): void {
       }
       case openBrace:
       case openBracket:
-        if (levels.length === maxDepth) throw invalidBody(pathOf(levels), `is nested deeper than ${maxDepth} levels.`)
+        // The member of the body is name enough: the whole path would be as long as it is deep.
+        if (levels.length === maxDepth) throw invalidBody(pathOf(levels.slice(0, 1)), `is nested deeper than ${maxDepth} levels.`)
         level = { members: text.charCodeAt(index) === openBrace ? new Set() : null, member: '', index: 0 }
         levels.push(level)
         break

@@ -145,7 +145,7 @@ export const speakHttp2: Speak = (port, ask) =>
     }
     stream.on('response', (received) => {
       status = Number(received[':status'])
-      headers = received as Answer['headers']
+      headers = received
     })
     stream.setEncoding('utf8')
     stream.on('data', (chunk: string) => {
