@@ -3,8 +3,8 @@
  * adapters: it plans an attempt from the operation and the settings, keeps credentials, signing keys and connections per
  * target, and hands the attempt to `ConverseAttempt`.
  *
- * A request is prepared once: hedges, retries and fallbacks of an operation send the same bytes, so the body, its hash and
- * its length in characters are kept beside the canonical request for as long as that lives.
+ * A request is prepared once: hedges, retries and fallbacks of an operation send the same bytes, so the body and its hash
+ * are kept beside the canonical request for as long as that lives.
  *
  * It makes no decision: which target, when, and what after a failure is the routing core's.
  */
@@ -24,7 +24,6 @@ import type { ConverseAction } from './converse-request.ts'
 import { asksForNewCredentials, clientClosed, noCredentials, unknownTarget } from './fault-classifier.ts'
 import { controlPlaneEndpoint, runtimeEndpoint } from './settings.ts'
 import type { DirectSettings, DirectTarget, Endpoint, OperationSettings } from './settings.ts'
-import { inputCharacters } from './token-estimate.ts'
 
 export interface DirectBedrockClientParts {
   readonly settings: DirectSettings
@@ -65,7 +64,6 @@ interface PreparedBody {
   readonly settings: OperationSettings | undefined
   readonly body: Buffer
   readonly hash: string
-  readonly inputCharacters: number
 }
 
 /** Callers may name models; beyond this many per target the oldest path is computed again. */
@@ -87,7 +85,7 @@ export function createDirectBedrockClient(parts: DirectBedrockClientParts): Dire
     const kept = prepared.get(converse)
     if (kept !== undefined && kept.settings === operationSettings) return kept
     const body = Buffer.from(converseBody(converse, operationSettings))
-    const fresh = { settings: operationSettings, body, hash: bearer === null ? payloadHash(body) : '', inputCharacters: inputCharacters(converse) }
+    const fresh = { settings: operationSettings, body, hash: bearer === null ? payloadHash(body) : '' }
     prepared.set(converse, fresh)
     return fresh
   }
@@ -141,7 +139,6 @@ export function createDirectBedrockClient(parts: DirectBedrockClientParts): Dire
           modelId,
           path,
           body: body.body,
-          inputCharacters: body.inputCharacters,
           connections: to.connections,
           limits: settings.limits,
           authorize: () => {

@@ -28,7 +28,7 @@ import {
 import type { ProtocolProblem } from '../fault-classifier.ts'
 import { directBounds } from '../settings.ts'
 import type { DirectLimits } from '../settings.ts'
-import { estimateUsage } from '../token-estimate.ts'
+import { estimateUsage, inputCharacters } from '../token-estimate.ts'
 import { connectionErrorCode } from './connections.ts'
 import type { Connection, Connections } from './connections.ts'
 import { EventStreamDecoder } from './event-stream-decoder.ts'
@@ -40,8 +40,6 @@ export interface AttemptPlan {
   readonly modelId: string
   readonly path: string
   readonly body: Buffer
-  /** For the estimate of what a cancelled attempt cost. */
-  readonly inputCharacters: number
   readonly connections: Connections
   readonly limits: DirectLimits
   /** The headers with the authorization; a promise only when there are no credentials at hand. */
@@ -222,7 +220,7 @@ export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttem
       this.failProtocol('not_json')
       return
     }
-    const read = readAnswer(body, (outputCharacters) => estimateUsage(this.plan.inputCharacters, outputCharacters))
+    const read = readAnswer(body, (outputCharacters) => this.estimate(outputCharacters))
     if (read === null) {
       this.failProtocol('no_message')
       return
@@ -266,8 +264,12 @@ export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttem
     if (reported !== null) return { modelId: this.plan.modelId, usage: reported, estimated: false }
     // An attempt that was never sent, or that Bedrock refused, costs nothing.
     const costs = this.sent && (this.status === 0 || this.status === 200)
-    const usage = costs ? estimateUsage(this.plan.inputCharacters, this.assembly.outputCharacters) : estimateUsage(0, 0)
+    const usage = costs ? this.estimate(this.assembly.outputCharacters) : estimateUsage(0, 0)
     return { modelId: this.plan.modelId, usage, estimated: costs }
+  }
+
+  private estimate(outputCharacters: number): TokenUsage {
+    return estimateUsage(inputCharacters(this.request.operation.converse), outputCharacters)
   }
 
   private finish(end: AttemptEnd, reusable: boolean): void {
