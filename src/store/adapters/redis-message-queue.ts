@@ -19,7 +19,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import { afterClaim, retryAfterMs, unknownDrainRate } from '../drain-rate.ts'
 import { storeLimits } from '../limits.ts'
 import { assertClaim, assertDelay, assertInstant, assertLease, assertPage, checkedPayload, queueOptions } from '../message-checks.ts'
-import type { ClassDepth, DeliveryEnd, DeliveryRecord, EndedDelivery, Message, MessageQueue, QueueOptions, QueueSignal, ReleaseOutcome } from '../message-queue.ts'
+import type { ClassDepth, DeliveryEnd, DeliveryRecord, EndedDelivery, Lease, Message, MessageQueue, QueueOptions, QueueSignal, ReleaseOutcome } from '../message-queue.ts'
 import { StoreError } from '../store-error.ts'
 import { redisDefaults, toStoreError, type RedisOptions } from './redis-connection.ts'
 
@@ -53,6 +53,8 @@ const parkedMs = 3_600_000
 /** Turns of one claim over messages that turn out to have ended. */
 const turnsPerClaim = 50
 const defaultPollMs = 250
+/** Jobs remembered between claim and end: far more than any process works on at once. */
+const rememberedJobs = 2_000
 
 export async function openRedisMessageQueue(options: RedisQueueOptions): Promise<MessageQueue> {
   const { url, clock, prefix = redisDefaults.prefix, callTimeoutMs = redisDefaults.callTimeoutMs, pollMs = defaultPollMs } = options
@@ -122,7 +124,15 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
     const job = found[rank]
     return job === undefined ? undefined : { job, rank }
   }
+  /** Far from the bound an estimate will do: it is counted again four times a second, and by what this process adds. */
+  let estimate = { depth: 0, untilMs: Number.NEGATIVE_INFINITY }
   const depthOf = async (): Promise<number> => {
+    if (clock.monotonicMs() < estimate.untilMs && estimate.depth < limits.maxDepth / 2) return estimate.depth
+    const depth = await countDepth()
+    estimate = { depth, untilMs: clock.monotonicMs() + defaultPollMs }
+    return depth
+  }
+  const countDepth = async (): Promise<number> => {
     const counts = await Promise.all(classes.map(({ queue }) => queue.getJobCountByTypes('waiting', 'delayed')))
     return counts.reduce((sum, count) => sum + count, 0)
   }
@@ -163,6 +173,17 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
     await ring(data.message.id)
   }
 
+  /** The jobs that this process claimed last, by their tokens: ending one need not read it again. */
+  const claimed = new Map<string, MessageJob>()
+  const remember = (token: string, job: MessageJob): void => {
+    claimed.set(token, job)
+    if (claimed.size <= rememberedJobs) return
+    for (const oldest of claimed.keys()) {
+      claimed.delete(oldest)
+      return
+    }
+  }
+
   const claimFrom = async (rank: number, workerId: string, leaseMs: number) => {
     for (let turn = 0; turn < turnsPerClaim; turn += 1) {
       const token = randomUUID()
@@ -181,6 +202,7 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
       }
       const leaseUntilMs = clock.nowMs() + leaseMs
       await Promise.all([job.extendLock(token, leaseMs), job.updateData({ ...job.data, history, holder: workerId, leaseUntilMs })])
+      remember(token, job)
       return { lease: { id: message.id, token }, leaseUntilMs, message: messageOf(job.data), delivery, history }
     }
     return undefined
@@ -198,7 +220,9 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
   }
 
   /** The leased job of a class or an alarm that reports, if this is its lease. */
-  const held = async (lease: { readonly id: string }): Promise<{ readonly job: MessageJob } | { readonly alarm: AlarmJob } | undefined> => {
+  const held = async (lease: Lease): Promise<{ readonly job: MessageJob } | { readonly alarm: AlarmJob } | undefined> => {
+    const known = claimed.get(lease.token)
+    if (known !== undefined && known.data.message.id === lease.id) return { job: known }
     const alarm = await alarmOf(lease.id)
     if (alarm !== undefined && alarm.data.ended !== null) return { alarm }
     const found = await find(lease.id)
@@ -272,12 +296,13 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
       const payload = checkedPayload(message)
       const rank = priorityRank(message.priority)
       return await guarded(async () => {
-        const [depth, present] = await Promise.all([depthOf(), find(message.id)])
-        if (present !== undefined) return { kind: 'duplicate' as const }
+        const [depth, present] = await Promise.all([depthOf(), connection.exists(classes.map(({ queue }) => queue.toKey(jobId(message.id))))])
+        if (present > 0) return { kind: 'duplicate' as const }
         if (depth >= Math.floor(limits.maxDepth * (storeLimits.depthShares[rank] ?? 1))) return { kind: 'refused' as const, depth, retryAfterMs: retryAfterMs(drainRate, depth) }
         await addAlarm(message.id, rank, message.expiresAtMs - clock.nowMs())
         const { payload: _, ...rest } = message
         await classOf(rank).queue.add('message', { message: rest, payload, holder: '', leaseUntilMs: 0, history: [], uncounted: 0, reported: false }, { jobId: jobId(message.id) })
+        estimate = { ...estimate, depth: estimate.depth + 1 }
         signal('work')
         return { kind: 'enqueued' as const, depth: depth + 1 }
       })
@@ -292,6 +317,7 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
           const delivery = await claimFrom(rank, request.workerId, request.leaseMs)
           if (delivery === undefined) continue
           drainRate = afterClaim(drainRate, clock.monotonicMs())
+          estimate = { ...estimate, depth: Math.max(0, estimate.depth - 1) }
           return delivery
         }
         return undefined
@@ -340,6 +366,7 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
           const found = await held(lease)
           if (found === undefined) return { kind: 'lost' as const }
           if ('job' in found) {
+            claimed.delete(lease.token)
             await found.job.moveToCompleted(null, lease.token, false)
             await alarms.remove(jobId(lease.id))
             return { kind: 'completed' as const }
@@ -367,6 +394,7 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
             return { kind: 'ended', as: found.alarm.data.ended?.ended ?? 'expired' }
           }
           const { job } = found
+          claimed.delete(lease.token)
           if (!(await renew(job, lease.token, defaultPollMs * 20))) return { kind: 'lost' }
           const deliveries = deliveriesOf(job)
           const data = attempted ? { ...job.data, history: withRecord(job.data, deliveries, 'released', reason) } : { ...job.data, uncounted: job.data.uncounted + 1 }
@@ -393,6 +421,7 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
           const found = await held(lease)
           if (found === undefined || 'alarm' in found || !(await renew(found.job, lease.token, defaultPollMs * 20))) return { kind: 'lost' }
           const { job } = found
+          claimed.delete(lease.token)
           await die(job, lease.token, { ...job.data, history: withRecord(job.data, deliveriesOf(job), 'dead_lettered', reason) }, reason)
           return { kind: 'ended', as: 'dead_lettered' }
         }),
