@@ -80,7 +80,7 @@ function revision(): string {
 
 function facts(options: Options, args: readonly string[], othersPercents: readonly number[]): string[] {
   const others = median(othersPercents)
-  const noise = others > quietPercent ? ' **The machine was not quiet: read CPU per request and ratios, not latencies.**' : ''
+  const noise = others > quietPercent ? ' **The machine was not quiet: only the CPU per request and per event holds, no verdict on a time or a rate does.**' : ''
   const othersWork = othersPercents.length === 0 ? '' : ` Others used ${number(others, 1)} % of it (median over measurements; at most ${number(Math.max(...othersPercents), 1)} %).`
   return [
     `Command: \`npm run bench${args.length === 0 ? '' : ` -- ${args.join(' ')}`}\`, ${new Date().toISOString().slice(0, 10)}, revision ${revision()}`,
