@@ -62,6 +62,8 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
   const connection = new Redis(url, {
     lazyConnect: true,
     enableOfflineQueue: false,
+    // What one turn of the event loop asks goes out as one write: a message takes several commands.
+    enableAutoPipelining: true,
     // BullMQ demands it of the connections of workers; the offline queue is off and every call has its own end below.
     maxRetriesPerRequest: null,
     connectTimeout: redisDefaults.connectTimeoutMs,
@@ -313,7 +315,10 @@ export async function openRedisMessageQueue(options: RedisQueueOptions): Promise
       return await guarded(async () => {
         claims += 1
         const reserved = limits.reservedClaimEvery > 0 && claims % limits.reservedClaimEvery === 0 ? await longestWaitingBelow() : undefined
-        for (const rank of [...(reserved === undefined ? [] : [reserved]), 0, 1, 2, 3]) {
+        // Asking BullMQ for the next job runs a long script: only classes that hold something are asked.
+        const present = await Promise.all(classes.map(({ queue }) => connection.exists(queue.toKey('wait'), queue.toKey('delayed'))))
+        const ranks = present.flatMap((count, rank) => (count > 0 ? [rank] : []))
+        for (const rank of [...(reserved === undefined ? [] : [reserved]), ...ranks]) {
           const delivery = await claimFrom(rank, request.workerId, request.leaseMs)
           if (delivery === undefined) continue
           drainRate = afterClaim(drainRate, clock.monotonicMs())
