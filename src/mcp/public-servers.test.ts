@@ -2,12 +2,17 @@
  * Against the reference servers that others publish: what an operator would configure on the first day, by argument
  * templates alone.
  */
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSystemClock } from '../runtime/clock.ts'
+import { createSystemClock, sleep } from '../runtime/clock.ts'
 import { createSeededRandom } from '../runtime/random.ts'
 import { createMcpRouter } from './mcp-router.ts'
 import type { McpRouter } from './mcp-router.ts'
@@ -82,4 +87,59 @@ describe('the public MCP servers', () => {
     const outside = await carry(router, 'filesystem', clock, { operation: anOperation(clock, { type: 'meta_monitor', ...asks('/etc/hostname') }) }).done
     expect(faultOfEnd(outside.end)).toMatchObject({ kind: 'model_error', retryable: false })
   })
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** The server listens on every interface and has no setting for it: this keeps it on loopback. */
+const onLoopback = `data:text/javascript,${encodeURIComponent(`
+import { Server } from 'node:net'
+const listen = Server.prototype.listen
+Server.prototype.listen = function (port, ...rest) {
+  return listen.call(this, { port: Number(port), host: '127.0.0.1' }, ...rest)
+}`)}`
+
+async function startEverythingOverHttp(port: number): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['--import', onLoopback, program('everything'), 'streamableHttp'], { env: { ...process.env, PORT: String(port) }, stdio: ['ignore', 'ignore', 'pipe'] })
+  // It says on its error output when it listens.
+  if (child.stderr !== null) await once(child.stderr, 'data')
+  return child
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}
+
+describe('everything over HTTP, which keeps sessions', () => {
+  it('is used on a fresh session after it was killed and started again', async () => {
+    const port = await freePort()
+    let child = await startEverythingOverHttp(port)
+    const overHttp = createMcpRouter({
+      settings: { servers: { everything: { url: `http://127.0.0.1:${String(port)}/mcp` } }, routes: { default: { servers: ['everything'], tool: 'echo', arguments: { message: '{{prompt}}' } } }, connect: 'lazy' },
+      clock,
+      random: createSeededRandom(1),
+    })
+    try {
+      const health = async (): Promise<string | undefined> => (await overHttp.checkServer('everything'))?.health
+      for (let tries = 0; tries < 100 && (await health()) !== 'healthy'; tries += 1) await sleep(clock, 50)
+      expect(textOfEnd((await carry(overHttp, 'everything', clock, { operation: anOperation(clock, asks('before')) }).done).end)).toContain('before')
+      await stop(child)
+      child = await startEverythingOverHttp(port)
+      await sleep(clock, 100)
+      expect(textOfEnd((await carry(overHttp, 'everything', clock, { operation: anOperation(clock, asks('after')) }).done).end)).toContain('after')
+      expect(overHttp.servers()[0]).toMatchObject({ health: 'healthy', era: '2025-11-25' })
+    } finally {
+      await overHttp.close()
+      await stop(child)
+    }
+  }, 20_000)
 })

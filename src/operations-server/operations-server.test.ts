@@ -186,6 +186,6 @@ describe('the operations MCP server over stdio', () => {
     const heard: unknown[] = []
     const result = await client.callTool(call({ prompt: 'one two three', stream: true }), { onprogress: ({ message }) => heard.push(message) })
     expect(result.content).toEqual([{ type: 'text', text: 'three two one' }])
-    expect(heard.slice(0, 2)).toEqual(['three', 'two'])
+    expect(heard.slice(0, 2)).toEqual(['three', ' two'])
   })
 })

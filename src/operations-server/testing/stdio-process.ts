@@ -12,8 +12,8 @@ const server = createOperationsServer({
   async execute(request, options) {
     const [message] = request.converse.messages
     const text = message === undefined ? '' : textOf(message).split(' ').toReversed().join(' ')
-    for (const word of text.split(' ')) {
-      options.onText?.(word, 0)
+    for (const [index, word] of text.split(' ').entries()) {
+      options.onText?.(index === 0 ? word : ` ${word}`, 0)
       await sleep(clock, 2)
     }
     return {
