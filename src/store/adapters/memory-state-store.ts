@@ -32,6 +32,19 @@ interface Collection {
 /** More than one, so that sweeping keeps up with writing; few, so that one write stays short. */
 const sweptPerWrite = 8
 
+/**
+ * Removes one key. The oldest go most often, so what is near the front is closed from the front: taking the first of a list
+ * is the one removal that does not move the rest.
+ */
+function takeOut(keys: string[], index: number): void {
+  if (index * 2 > keys.length) {
+    keys.splice(index, 1)
+    return
+  }
+  keys.copyWithin(1, 0, index)
+  keys.shift()
+}
+
 export function createMemoryStateStore(clock: Clock): StateStore {
   const collections = new Map<string, Collection>()
   const expiries = createIndexedHeap<Stored>((a, b) => (a.expiresAtMs ?? 0) < (b.expiresAtMs ?? 0))
@@ -75,7 +88,7 @@ export function createMemoryStateStore(clock: Clock): StateStore {
     if (collection === undefined) return
     forgetRecord(record)
     collection.records.delete(record.key)
-    collection.keys.splice(position(collection.keys, record.key), 1)
+    takeOut(collection.keys, position(collection.keys, record.key))
     if (collection.keys.length === 0) collections.delete(record.collection)
   }
 
