@@ -123,7 +123,7 @@ describe('the reference', () => {
     for (const [path, methods] of Object.entries(openApiDocument('1').paths)) {
       for (const method of Object.keys(methods)) {
         routes.push(`${method} ${path}`)
-        expect(service.server.app.hasRoute({ method: method.toUpperCase() as 'GET', url: path.replaceAll(/\{(\w+)\}/g, ':$1') }), `${method} ${path}`).toBe(true)
+        expect(service.server.app.hasRoute({ method: method.toUpperCase(), url: path.replaceAll(/\{(\w+)\}/g, ':$1') }), `${method} ${path}`).toBe(true)
       }
     }
     const registered = service.server.app.printRoutes({ commonPrefix: false }).match(/\((?:[A-Z, ]+)\)/g)?.flatMap((methods) => methods.slice(1, -1).split(', ')) ?? []
@@ -134,7 +134,7 @@ describe('the reference', () => {
     const text = JSON.stringify(openApiDocument('1').paths)
     const listed = new Set([...text.matchAll(/`(\w+)`: /g)].map(([, code]) => code))
     // 405 is the answer of every path to another method, so it stands in the description and not at a method.
-    expect([...listed, 'method_not_allowed'].sort()).toEqual([...problemCodes].sort())
+    expect(new Set([...listed, 'method_not_allowed'])).toEqual(new Set<string>(problemCodes))
     expect(JSON.stringify(openApiDocument('1').info)).toContain('`method_not_allowed`')
   })
 

@@ -96,7 +96,7 @@ describe('idempotency keys', () => {
 
   it('a refusal does not bind', async () => {
     const { intake, runner, draft } = setUp([])
-    const tickets = await Promise.all(Array.from({ length: 10 }, () => intake.submit(draft({ type: 'emergency' }))))
+    const tickets = await Promise.all(Array.from({ length: 10 }, async () => intake.submit(draft({ type: 'emergency' }))))
     await expect(intake.submit(draft(keyed('one')))).rejects.toMatchObject({ code: 'overloaded' })
     for (const ticket of tickets) ticket.leave()
     await intake.submit(draft(keyed('two')))
