@@ -116,8 +116,10 @@ export function createIntake(options: IntakeOptions): Intake {
 
   const admitNow = (draft: OperationDraft, priority: Priority): Operation => admit(draft, ids.next('op'), priority, settings())
 
+  const queued = (operation: Operation): OperationResult => queuedResult(operation, isoTime(operation.createdAtMs), settings().currency)
+
   const start = (operation: Operation): LiveOperation => {
-    const entry = new LiveOperation(operation, queuedResult(operation, isoTime(operation.createdAtMs), settings().currency), logLimits, onEnd)
+    const entry = new LiveOperation(operation, () => queued(operation), logLimits, onEnd)
     live.set(operation.id, entry)
     running += 1
     events.publish({ type: 'operation_admitted', atMs: clock.nowMs(), operation })
@@ -134,7 +136,7 @@ export function createIntake(options: IntakeOptions): Intake {
 
   /** On record before it starts: its id is all that the caller will have. */
   const startDurably = async (operation: Operation): Promise<Ticket> => {
-    const record: OperationRecord = { tenant: operation.tenant, endId: 0, result: queuedResult(operation, isoTime(operation.createdAtMs), settings().currency) }
+    const record: OperationRecord = { tenant: operation.tenant, endId: 0, result: queued(operation) }
     await state.put(operationsCollection, operation.id, toValue(record), { expiresAtMs: clock.nowMs() + limits.retainedResultMs })
     return start(operation)
   }

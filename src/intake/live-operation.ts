@@ -16,14 +16,15 @@ import type { Ticket } from './ticket.ts'
 export class LiveOperation implements OperationObserver, Ticket {
   readonly operation: Operation
   readonly #log: EventLog
-  readonly #queued: OperationResult
+  /** Made when asked for: an operation that has begun is hardly ever asked. */
+  readonly #queued: () => OperationResult
   readonly #onEnd: (live: LiveOperation, result: OperationResult) => void
   #running: RunningOperation | undefined
   #ended: OperationResult | undefined
   #settled = false
   #waiters: ((result: OperationResult) => void)[] = []
 
-  constructor(operation: Operation, queued: OperationResult, limits: EventLogLimits, onEnd: (live: LiveOperation, result: OperationResult) => void) {
+  constructor(operation: Operation, queued: () => OperationResult, limits: EventLogLimits, onEnd: (live: LiveOperation, result: OperationResult) => void) {
     this.operation = operation
     this.#queued = queued
     this.#log = new EventLog(limits)
@@ -52,7 +53,7 @@ export class LiveOperation implements OperationObserver, Ticket {
   }
 
   current(): OperationResult {
-    return this.#ended ?? this.#running?.snapshot() ?? this.#queued
+    return this.#ended ?? this.#running?.snapshot() ?? this.#queued()
   }
 
   record(): OperationRecord {
@@ -74,7 +75,7 @@ export class LiveOperation implements OperationObserver, Ticket {
 
   /** The number that the last event will have, for the record that is written before it is told. */
   endId(): number {
-    return this.#log.endId(this.#ended ?? this.#queued, this.#tellsWholeAnswer)
+    return this.#log.endId(this.#ended ?? this.#queued(), this.#tellsWholeAnswer)
   }
 
   settle(): void {
