@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { JsonValue } from '../../operation/converse.ts'
-import { canonicalJson } from '../canonical-json.ts'
+import { canonicalJson } from '../../operation/canonical-json.ts'
 
 export function fingerprint(request: JsonValue): string {
   return createHash('sha256').update(canonicalJson(request)).digest('base64url')
