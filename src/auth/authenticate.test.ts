@@ -7,12 +7,13 @@ import { authenticate, isForwarded, isPublicRead, type Authentication, type Cred
 import { createAuthenticator } from './authenticator.ts'
 import { requireRole, seesTenant, tenantFor, type Principal } from './principal.ts'
 
+const noLimits = { rateLimit: null, concurrency: null }
 const keys: readonly ApiKeyConfig[] = [
-  { name: 'reader', role: 'viewer', secret: 'viewer-key', tenant: null },
-  { name: 'acme-dev', role: 'operator', sha256: createHash('sha256').update('operator-key').digest('hex').toUpperCase(), tenant: 'acme' },
-  { name: 'ops', role: 'admin', secret: 'admin-key', tenant: null },
+  { name: 'reader', role: 'viewer', secret: 'viewer-key', tenant: null, ...noLimits },
+  { name: 'acme-dev', role: 'operator', sha256: createHash('sha256').update('operator-key').digest('hex').toUpperCase(), tenant: 'acme', ...noLimits },
+  { name: 'ops', role: 'admin', secret: 'admin-key', tenant: null, ...noLimits },
 ]
-const auth: AuthConfig = { keys, publicHealth: true }
+const auth: AuthConfig = { keys, publicHealth: true, jwt: null, ...noLimits, lockout: { failures: 20, windowMs: 60_000, lockMs: 60_000 } }
 const ring = createKeyRing(keys)
 
 const local: Credentials = { remoteAddress: '127.0.0.1', host: 'localhost:8080', forwarded: false, publicRead: false }
@@ -130,7 +131,7 @@ describe('with keys', () => {
     const authenticator = createAuthenticator(() => current)
     const admin = { ...remote, xApiKey: 'admin-key' }
     expect(summary(authenticator.authenticate(admin))).toBe('ops')
-    current = { ...auth, keys: [{ name: 'new', role: 'admin', secret: 'new-key', tenant: null }] }
+    current = { ...auth, keys: [{ name: 'new', role: 'admin', secret: 'new-key', tenant: null, ...noLimits }] }
     expect(summary(authenticator.authenticate(admin))).toBe('unauthorized unknown_key')
     expect(summary(authenticator.authenticate({ ...remote, xApiKey: 'new-key' }))).toBe('new')
   })

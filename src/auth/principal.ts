@@ -5,7 +5,7 @@
  * also pulls levers; the key's tenant wins, and another one in the body is refused. How a principal was found is
  * `authenticate.ts`' affair.
  */
-import { roles, type Role } from '../config/schema.ts'
+import { roles, type Role } from '../config/schema-auth.ts'
 
 export interface Principal {
   /** The key's name, for audit and logs. */

@@ -63,6 +63,34 @@ describe('what stops the start', () => {
       raw: { direct: { ...direct, allowedRegions: ['eu-*'], models: [profile, 'global.anthropic.claude-sonnet-5'] } },
       says: 'direct.models[1]: "global.anthropic.claude-sonnet-5" may send prompts outside direct.allowedRegions, which is eu-*',
     },
+    {
+      why: 'a region that hides in the address of a target',
+      raw: { direct: { targets: [{ ...target, endpoint: 'https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com' }], allowedRegions: ['eu-*'] } },
+      says: 'direct.targets[0].endpoint: "us-east-1" is outside direct.allowedRegions, which is eu-*',
+    },
+    {
+      why: 'metrics to a region outside',
+      raw: { direct: { ...direct, allowedRegions: ['eu-*'] }, metrics: { cloudwatch: { enabled: true, region: 'us-east-1' } } },
+      says: 'metrics.cloudwatch.region: "us-east-1" is outside direct.allowedRegions, which is eu-*',
+    },
+    {
+      why: 'log lines to a region outside',
+      raw: { direct: { ...direct, allowedRegions: ['eu-*'] }, logs: { cloudwatch: { enabled: true, endpoint: 'https://logs.us-east-1.amazonaws.com' } } },
+      says: 'logs.cloudwatch.endpoint: "us-east-1" is outside direct.allowedRegions, which is eu-*',
+    },
+    {
+      why: 'alerts to a region outside',
+      raw: { direct: { ...direct, allowedRegions: ['eu-*'] }, alerts: { notify: [{ type: 'sns', topicArn: 'arn:aws:sns:us-east-1:123456789012:ops' }] } },
+      says: 'alerts.notify[0].topicArn: "us-east-1" is outside direct.allowedRegions, which is eu-*',
+    },
+    { why: 'nobody could be let in', raw: { direct, auth: { keys: [] } }, says: 'auth: has no entry in keys and no jwt, so nobody could be let in' },
+    {
+      why: 'an issuer whose keys anybody on the way could replace',
+      raw: { direct, auth: { jwt: { issuer: 'http://id.example', audience: 'a' } } },
+      says: 'auth.jwt.issuer: "http://id.example" is not https://, and not on this machine: whoever is in between could sign tokens',
+    },
+    { why: 'a range that is none', raw: { direct, server: { trustedProxies: ['10.0.0.0/33'] } }, says: 'server.trustedProxies[0]: "10.0.0.0/33" is not an address or a range such as 10.0.0.0/8' },
+    { why: 'pages of another origin without keys', raw: { direct, server: { cors: { origins: ['https://a.example'] } } }, says: 'server.cors.origins: needs auth: without it only pages of this service itself are served' },
   ])('$why', ({ raw, says }) => {
     expect(findings(raw).errors).toEqual([says])
   })
@@ -70,6 +98,8 @@ describe('what stops the start', () => {
 
 describe('what starts', () => {
   test.each<{ why: string; raw: unknown }>([
+    { why: 'tokens alone, of an issuer on this machine', raw: { direct, server: { host: '0.0.0.0' }, auth: { jwt: { issuer: 'http://127.0.0.1:9000', audience: 'a' } } } },
+    { why: 'a switched-off sink in a region outside', raw: { direct: { ...direct, allowedRegions: ['eu-*'] }, metrics: { cloudwatch: { region: 'us-east-1' } } } },
     { why: 'a public address with keys', raw: { direct, server: { host: '0.0.0.0' }, auth: { keys } } },
     { why: 'only MCP, the emergency allowed to use it', raw: { mcp: { servers: { a: server }, routes: { default: { servers: ['a'], tool: 't' } } }, routing: { matrix: { emergency: { fallback: 'mcp' } } } } },
     { why: 'a disabled server beside a target', raw: { direct, mcp: { servers: { a: { command: 'node', disabled: true } } } } },

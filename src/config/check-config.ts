@@ -9,7 +9,8 @@
 import { operationTypes, type Route } from '../operation/matrix.ts'
 import type { FieldError } from '../operation/problem.ts'
 import { modelAllowed, regionAllowed } from './allowed-regions.ts'
-import { isLoopbackHost } from './loopback.ts'
+import { parseIpRange } from './ip-range.ts'
+import { isLoopbackAuthority, isLoopbackHost } from './loopback.ts'
 import { nearestName } from './nearest-name.ts'
 import { memberPath } from './read-config.ts'
 import type { Config, McpRouteConfig } from './schema.ts'
@@ -27,6 +28,8 @@ const shortestGoodSecret = 16
 export function checkConfig(config: Config): Findings {
   const errors = [
     ...hostFaults(config),
+    ...serverFaults(config),
+    ...authFaults(config),
     ...routeFaults(config),
     ...repeatFaults(config.direct.targets.map((target) => target.id), (index) => `direct.targets[${index}].id`),
     ...keyFaults(config),
@@ -40,6 +43,31 @@ export function checkConfig(config: Config): Findings {
 function hostFaults(config: Config): FieldError[] {
   if (isLoopbackHost(config.server.host) || config.auth !== null) return []
   return [{ path: 'server.host', message: `${JSON.stringify(config.server.host)} is not a loopback address, so it needs auth.keys` }]
+}
+
+function serverFaults(config: Config): FieldError[] {
+  const { cors, trustedProxies } = config.server
+  const faults = trustedProxies.flatMap((range, index) =>
+    parseIpRange(range) === null ? [{ path: `server.trustedProxies[${index}]`, message: `${JSON.stringify(range)} is not an address or a range such as 10.0.0.0/8` }] : [],
+  )
+  // Without keys every page of such an origin would be an admin.
+  if (cors.origins.length > 0 && config.auth === null) faults.push({ path: 'server.cors.origins', message: 'needs auth: without it only pages of this service itself are served' })
+  return faults
+}
+
+function authFaults(config: Config): FieldError[] {
+  const { auth } = config
+  if (auth === null) return []
+  if (auth.jwt === null) return auth.keys.length > 0 ? [] : [{ path: 'auth', message: 'has no entry in keys and no jwt, so nobody could be let in' }]
+  const { issuer, jwksUri } = auth.jwt
+  return ([['issuer', issuer], ['jwksUri', jwksUri]] as const).flatMap(([name, url]) =>
+    url === null || isSafeFetch(url) ? [] : [{ path: `auth.jwt.${name}`, message: `${JSON.stringify(url)} is not https://, and not on this machine: whoever is in between could sign tokens` }],
+  )
+}
+
+function isSafeFetch(url: string): boolean {
+  const http = /^http:\/\/([^/?#]+)/i.exec(url)
+  return http === null || isLoopbackAuthority(http[1] ?? '')
 }
 
 function routeFaults(config: Config): FieldError[] {
@@ -116,9 +144,32 @@ function regionFaults(config: Config): FieldError[] {
     if (!regionAllowed(target.region, allowedRegions)) faults.push({ path: `direct.targets[${index}].region`, message: `${JSON.stringify(target.region)} is ${outside}` })
     checkModel(`direct.targets[${index}].modelId`, target.modelId)
   }
+  const checkRegion = (path: string, region: string | null | undefined): void => {
+    if (region === null || region === undefined || regionAllowed(region, allowedRegions)) return
+    faults.push({ path, message: `${JSON.stringify(region)} is ${outside}` })
+  }
+  for (const [index, target] of targets.entries()) checkRegion(`direct.targets[${index}].endpoint`, regionOfEndpoint(target.endpoint))
+  const { cloudwatch } = config.metrics
+  if (cloudwatch.enabled) {
+    checkRegion('metrics.cloudwatch.region', cloudwatch.region)
+    checkRegion('metrics.cloudwatch.endpoint', regionOfEndpoint(cloudwatch.endpoint))
+  }
+  if (config.logs.cloudwatch.enabled) checkRegion('logs.cloudwatch.endpoint', regionOfEndpoint(config.logs.cloudwatch.endpoint))
+  for (const [index, notifier] of config.alerts.notify.entries()) {
+    if (notifier.type !== 'sns') continue
+    checkRegion(`alerts.notify[${index}].topicArn`, notifier.topicArn.split(':')[3])
+    checkRegion(`alerts.notify[${index}].endpoint`, regionOfEndpoint(notifier.endpoint))
+  }
   for (const type of operationTypes) checkModel(`direct.operations.${type}.modelId`, operations[type]?.modelId)
   for (const [index, modelId] of models.entries()) checkModel(`direct.models[${index}]`, modelId)
   return faults
+}
+
+/** The region that an address of AWS's own names (`bedrock-runtime.eu-west-1.amazonaws.com`, `vpce-….eu-west-1.vpce.amazonaws.com`); null for others. */
+function regionOfEndpoint(endpoint: string | null | undefined): string | null {
+  const host = /^https?:\/\/([^/:?#]+)/i.exec(endpoint ?? '')?.[1]?.toLowerCase() ?? ''
+  if (!/\.(amazonaws\.com(\.cn)?|api\.aws)$/.test(host)) return null
+  return host.split('.').find((label) => /^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$/.test(label)) ?? null
 }
 
 function keyWarnings(config: Config): FieldError[] {

@@ -22,13 +22,13 @@ describe('each fault names its path, the value and what is allowed', () => {
     { why: 'an address with a password in it', raw: { direct: { targets: [{ ...target, endpoint: 'http://u@h' }] } }, says: 'direct.targets[0].endpoint: "http://u@h" is not an http:// or https:// address without user information' },
     { why: 'empty', raw: { direct, store: { engine: 'sqlite', path: '' } }, says: 'store.path: is empty' },
     { why: 'too long', raw: { direct: { ...direct, prices: { currency: 'USD', asOf: '2026-10-05', source: 'x'.repeat(513), models: {} } } }, says: 'direct.prices.source: has 513 characters, which is not in [1, 512]' },
-    { why: 'too few entries', raw: { direct, auth: { keys: [] } }, says: 'auth.keys: has 0 entries, which is not in [1, 1000]' },
+    { why: 'too few entries', raw: { direct: { ...direct, targets: [{ ...target, operations: [] }] } }, says: 'direct.targets[0].operations: has 0 entries, which is not in [1, 7]' },
     { why: 'no list', raw: { direct: { targets: target } }, says: 'direct.targets: a group of members is not a list' },
     { why: 'no group', raw: { direct, server: 8080 }, says: 'server: 8080 is not a group of members' },
     { why: 'a heading with nothing below it', raw: { direct, metrics: null }, says: 'metrics: null is not a group of members' },
     { why: 'missing', raw: { direct: { targets: [{ id: 'a', region: 'eu-west-1' }] } }, says: 'direct.targets[0].modelId: is missing: a model id, inference profile id or ARN' },
     { why: 'unknown, with a near name', raw: { direct, routing: { hedgin: {} } }, says: 'routing.hedgin: is not known here; the nearest known name is hedging' },
-    { why: 'unknown, far from all', raw: { direct, server: { colour: 1 } }, says: 'server.colour: is not known here; known are host, port' },
+    { why: 'unknown, far from all', raw: { direct, server: { colour: 1 } }, says: 'server.colour: is not known here; known are host, port, tls, trustedProxies, cors' },
     { why: 'a name that is no word', raw: { direct, 'a b': 1 }, says: '["a b"]: is not known here; known are server, auth, direct, mcp, store, routing, limits, metrics, logs, alerts' },
     { why: 'a free name of a wrong form', raw: { direct, mcp: { servers: { 'a b': { url: 'http://h' } } } }, says: 'mcp.servers["a b"]: the name is not a name of 1 to 64 letters, digits, ".", "_" and "-"' },
     { why: 'neither way to reach a server', raw: { direct, mcp: { servers: { a: {} } } }, says: 'mcp.servers.a: needs exactly one of command and url' },
@@ -121,6 +121,6 @@ describe('references to the environment', () => {
   })
   test('a member called __proto__ changes nothing and is a fault', () => {
     const raw = JSON.parse('{"server": {"__proto__": {"port": 1}}}') as Record<string, unknown>
-    expect(faultsOf({ ...raw, direct })).toEqual(['server.__proto__: is not known here; known are host, port'])
+    expect(faultsOf({ ...raw, direct })).toEqual(['server.__proto__: is not known here; known are host, port, tls, trustedProxies, cors'])
   })
 })

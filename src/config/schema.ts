@@ -13,68 +13,25 @@
  * It must not know the environment, the file, or who reads which member.
  */
 import type { Static } from 'typebox'
-import { choice, flag, group, list, oneOf, optional, orNull, section, tag, text, whole, type SchemaNode } from './fields.ts'
+import { choice, flag, group, list, oneOf, orNull, section, tag, text, whole, type SchemaNode } from './fields.ts'
 import { limitTable, type LimitName } from './limits.ts'
-import { cloudEndpoint, directSchema, enabledFlag, idNames, regionText, urlText } from './schema-direct.ts'
+import { authSchema } from './schema-auth.ts'
+import { cloudEndpoint, directSchema, enabledFlag, regionText, urlText } from './schema-direct.ts'
 import { mcpSchema } from './schema-mcp.ts'
 import { routingSchema } from './schema-routing.ts'
-
-/** From the least to the most powerful: the index is the rank. */
-export const roles = ['viewer', 'operator', 'admin'] as const
-export type Role = (typeof roles)[number]
+import { serverSchema } from './schema-server.ts'
 
 /** The least urgent last. */
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 export type LogLevel = (typeof logLevels)[number]
-
-const key = group(
-  {
-    name: text({ ...idNames, description: 'Who it is, for audit and logs.', reload: 'live' }),
-    role: choice(roles, {
-      description: '`viewer` reads, `operator` also submits and acknowledges, `admin` also pulls levers.',
-      reload: 'live',
-    }),
-    secret: optional(
-      text({ description: 'The key itself; better as `${NAME}`.', maxLength: 1_024, pattern: '^[\\x21-\\x7e]+$', form: 'visible ASCII without spaces', secret: true, reload: 'live' }),
-    ),
-    sha256: optional(
-      text({ description: 'The SHA-256 of the key, in hexadecimal, in place of `secret`.', minLength: 64, maxLength: 64, pattern: '^[0-9a-fA-F]{64}$', form: '64 hexadecimal digits', secret: true, reload: 'live' }),
-    ),
-    tenant: orNull(text({ ...idNames, description: '', reload: 'live' }), {
-      description: 'The tenant whose operations it sees; another one in a request is refused. `null`: the request names it.',
-      default: null,
-      reload: 'live',
-    }),
-  },
-  { description: 'An API key. Exactly one of `secret` and `sha256`.', reload: 'live', oneOf: [{ required: ['secret'] }, { required: ['sha256'] }] },
-)
 
 const limitFields = Object.fromEntries(
   Object.entries(limitTable).map(([name, limit]) => [name, whole({ ...limit, description: `${limit.description} ${limit.reason}`, reload: 'restart' })]),
 ) as Record<LimitName, ReturnType<typeof whole>>
 
 export const configSchema = section('The configuration of Hybrid Routing.', {
-  server: section('Where the service listens.', {
-    host: text({
-      description: 'The address; one that is not loopback needs `auth`.',
-      maxLength: 255,
-      pattern: '^[A-Za-z0-9.:_\\[\\]-]+$',
-      form: 'an address or a host name',
-      default: '127.0.0.1',
-      reload: 'restart',
-    }),
-    port: whole({ description: 'The port; 0 takes a free one.', unit: 'port', minimum: 0, maximum: 65_535, default: 8_080, reload: 'restart' }),
-  }),
-  auth: orNull(
-    group(
-      {
-        keys: list(key, { description: 'The API keys.', minItems: 1, maxItems: 1_000, reload: 'live' }),
-        publicHealth: flag({ description: '`/health*` is readable without a key, as the runbook’s curl lines do.', default: true, reload: 'live' }),
-      },
-      { description: '', reload: 'live' },
-    ),
-    { description: 'Who may do what; `null`: a loopback service grants every role to local callers.', default: null, reload: 'live' },
-  ),
+  server: serverSchema,
+  auth: authSchema,
   direct: directSchema,
   mcp: mcpSchema,
   store: oneOf(
@@ -159,6 +116,11 @@ export type Config = DeepReadonly<Static<typeof configSchema>>
 
 export type AuthConfig = NonNullable<Config['auth']>
 export type ApiKeyConfig = AuthConfig['keys'][number]
+export type JwtConfig = NonNullable<AuthConfig['jwt']>
+export type RateLimitConfig = NonNullable<AuthConfig['rateLimit']>
+export type LockoutConfig = AuthConfig['lockout']
+export type ServerConfig = Config['server']
+export type TlsConfig = NonNullable<ServerConfig['tls']>
 export type DirectConfig = Config['direct']
 export type DirectTargetConfig = DirectConfig['targets'][number]
 export type InferenceSettings = NonNullable<DirectConfig['operations']['emergency']>
