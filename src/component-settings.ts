@@ -90,6 +90,7 @@ export function intakeSettings(config: Config): IntakeSettings {
     streamSilenceMs: config.routing.streamSilenceMs,
     streamMaxMs: config.routing.streamMaxMs,
     currency: config.direct.prices.currency,
+    models: choosableModels(config),
   }
 }
 

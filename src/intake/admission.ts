@@ -15,6 +15,8 @@ export interface AdmissionSettings {
   /** Null: the operation's latency requirement. */
   readonly streamSilenceMs: number | null
   readonly streamMaxMs: number
+  /** What a caller may name as `modelId`: the configured models, so that no prompt goes where the operators did not allow it. */
+  readonly models: ReadonlySet<string>
 }
 
 /** Share of the limit on running operations that each priority may fill. */
@@ -22,6 +24,8 @@ const capacityShare: Readonly<Record<Priority, number>> = { critical: 1, high: 0
 
 /** What a refused caller is told to wait: a typical operation is over by then. */
 const refusalRetryAfterMs = 1_000
+/** Models that a refusal lists; a configuration has a few. */
+const shownModels = 20
 
 /** @returns the error with which the operation is refused, or undefined when there is room. */
 export function refusalForCapacity(priority: Priority, running: number, limit: number): OperationError | undefined {
@@ -31,6 +35,14 @@ export function refusalForCapacity(priority: Priority, running: number, limit: n
 
 export function refusalForDraining(): OperationError {
   return new OperationError('overloaded', 'The service is stopping; another instance takes new operations.', { retryAfterMs: refusalRetryAfterMs })
+}
+
+/** @returns the error with which an operation is refused that names a model which is not configured. */
+export function refusalForModel(modelId: string | undefined, models: ReadonlySet<string>): OperationError | undefined {
+  if (modelId === undefined || models.has(modelId)) return undefined
+  const shown = [...models].slice(0, shownModels).join(', ')
+  const message = models.size === 0 ? 'must be absent: no model is configured.' : `must be one of the configured models: ${shown}${models.size > shownModels ? `, and ${models.size - shownModels} more` : ''}.`
+  return new OperationError('invalid_request', `modelId: ${message}`, { errors: [{ path: 'modelId', message }] })
 }
 
 /** @returns the priority that holds, or the error that says why the asked one may not. */

@@ -28,7 +28,7 @@ function setUp(script: readonly Step[] | ((count: number) => readonly Step[]), w
   events.subscribe((event) => published.push(event))
   let count = 0
   const runner = createScriptedRunner(clock, () => (typeof script === 'function' ? script((count += 1)) : script))
-  const settings = () => ({ matrix: runbookMatrix, streamSilenceMs: null, streamMaxMs: 600_000, currency: 'USD' })
+  const settings = () => ({ matrix: runbookMatrix, streamSilenceMs: null, streamMaxMs: 600_000, currency: 'USD', models: new Set(['m-1', 'm-2']) })
   const another = (): Intake => createIntake({ runner, state: wrap(state), clock, ids, events, limits, settings })
   const draft = (over: Partial<OperationDraft> = {}): OperationDraft => ({
     type: 'infrastructure',
@@ -176,6 +176,20 @@ describe('admission', () => {
   it('a tighter requirement shrinks the hard timeout with it', () => {
     const { intake, draft } = setUp([])
     expect(intake.decide(draft({ latencyMs: 8_000 })).operation).toMatchObject({ latencyRequirementMs: 8_000, hardTimeoutMs: 12_000, priority: 'critical', streamSilenceMs: 8_000 })
+  })
+})
+
+describe('models', () => {
+  it('a caller chooses among the configured models, and is told which they are', async () => {
+    const { intake, draft, published, runner } = setUp([])
+    const told = 'modelId: must be one of the configured models: m-1, m-2.'
+    for (const over of [{ mode: 'sync' as const }, { mode: 'async' as const }, keyed()]) {
+      await expect((async () => intake.submit(draft({ ...over, modelId: 'us.anthropic.other' })))()).rejects.toMatchObject({ code: 'invalid_request', detail: told })
+    }
+    expect(() => intake.decide(draft({ modelId: 'us.anthropic.other' }))).toThrow(told)
+    expect(intake.decide(draft({ modelId: 'm-2' })).operation.modelId).toBe('m-2')
+    expect(published.map((event) => event.type)).toEqual(['operation_refused', 'operation_refused', 'operation_refused'])
+    expect(runner.started).toEqual([])
   })
 })
 

@@ -21,7 +21,7 @@ import type { StateStore } from '../store/state-store.ts'
 import { createIdempotencyKeys, type Binding, type HeldBinding } from './adapters/idempotency-keys.ts'
 import { bindingKey, fingerprint } from './adapters/fingerprint.ts'
 import { createResultWriter } from './adapters/result-writer.ts'
-import { admit, admittedPriority, refusalForCapacity, refusalForDraining, type AdmissionSettings } from './admission.ts'
+import { admit, admittedPriority, refusalForCapacity, refusalForDraining, refusalForModel, type AdmissionSettings } from './admission.ts'
 import type { EventLogLimits, Follower } from './event-log.ts'
 import { intakeLimits, type IntakeLimits } from './limits.ts'
 import { listOperations, type OperationPage, type PageRequest } from './listing.ts'
@@ -104,7 +104,10 @@ export function createIntake(options: IntakeOptions): Intake {
   }
 
   const priorityOf = (draft: OperationDraft): Priority => {
-    const priority = admittedPriority(draft, settings().matrix)
+    const { matrix, models } = settings()
+    const refusal = refusalForModel(draft.modelId, models)
+    if (refusal !== undefined) throw refusal
+    const priority = admittedPriority(draft, matrix)
     if (priority instanceof OperationError) throw priority
     return priority
   }

@@ -44,7 +44,7 @@ export async function startTestService(script: (operation: Operation) => readonl
     ids,
     events,
     limits: current.limits,
-    settings: () => ({ matrix: current.routing.matrix, streamSilenceMs: current.routing.streamSilenceMs, streamMaxMs: current.routing.streamMaxMs, currency: 'USD' }),
+    settings: () => ({ matrix: current.routing.matrix, streamSilenceMs: current.routing.streamSilenceMs, streamMaxMs: current.routing.streamMaxMs, currency: 'USD', models: new Set(current.direct.targets.map((target) => target.modelId)) }),
   })
   const service = { health: 'healthy' as HealthStatus }
   const server = createHttpServer({
