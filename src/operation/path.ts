@@ -40,10 +40,14 @@ export interface AttemptSpend {
   readonly estimated: boolean
 }
 
-export type AttemptEnd =
+export type AttemptEnd = (
   | { readonly outcome: 'succeeded'; readonly answer: Answer; readonly spend: AttemptSpend }
   | { readonly outcome: 'failed'; readonly fault: Fault; readonly spend: AttemptSpend }
   | { readonly outcome: 'cancelled'; readonly spend: AttemptSpend }
+) & {
+  /** How long it waited in a queue before it was begun; a path without one leaves it out. */
+  readonly queuedMs?: number
+}
 
 export interface RunningAttempt {
   /** Stops it at once, upstream included; `onEnd` follows with `cancelled`. Nothing happens when it has already ended. */

@@ -317,6 +317,7 @@ class OperationRun implements RunningOperation, AttemptOwner {
       answer: winner?.answer ?? null,
       problem: problem === null ? null : problemOf(this.operation, problem),
       spends,
+      attemptQueuedMs: winner?.queuedMs ?? Math.max(0, ...this.#attempts.map((attempt) => attempt.queuedMs)),
       prices: this.#settings.prices,
       takenAtMs: this.#takenAtMs,
       nowMs: this.#shared.parts.clock.monotonicMs(),

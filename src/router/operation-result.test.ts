@@ -22,6 +22,7 @@ function partsOf(state: MachineState, changes: Partial<ResultParts>): ResultPart
     answer: null,
     problem: null,
     spends: [],
+    attemptQueuedMs: 0,
     prices: { currency: 'USD', asOf: '2026-01-01', source: 'test', models: {} },
     takenAtMs: 0,
     nowMs: 0,

@@ -23,6 +23,8 @@ export interface ResultParts {
   readonly problem: Problem | null
   /** One for every attempt that told. */
   readonly spends: readonly AttemptSpend[]
+  /** How long the winner, or without one the longest-waiting attempt, stood in the message queue. */
+  readonly attemptQueuedMs: number
   readonly prices: PriceTable
   /** Monotonic: when the router took it, and now. */
   readonly takenAtMs: number
@@ -52,7 +54,7 @@ export function resultOf(parts: ResultParts): OperationResult {
     latency: {
       totalMs,
       timeToFirstTokenMs: run.firstContentAtMs === null ? null : run.firstContentAtMs - operation.arrivedAtMs,
-      queuedMs: queuedMs(operation, parts.takenAtMs),
+      queuedMs: queuedMs(operation, parts.takenAtMs) + parts.attemptQueuedMs,
       overheadMs: overheadMs(parts),
       basis: run.streaming ? 'first_content' : 'completion',
     },

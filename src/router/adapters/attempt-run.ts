@@ -52,6 +52,8 @@ export class AttemptRun implements AttemptListener {
   announced = false
   spend: AttemptSpend | null = null
   answer: Answer | null = null
+  /** Told at the end, by a path that queues. */
+  queuedMs = 0
 
   constructor(means: AttemptMeans, owner: AttemptOwner, number: number, route: Route, target: string) {
     this.#means = means
@@ -129,6 +131,7 @@ export class AttemptRun implements AttemptListener {
     if (this.#ended) return
     this.#ended = true
     this.spend = end.spend
+    this.queuedMs = end.queuedMs ?? 0
     if (this.#closed) return
     switch (end.outcome) {
       case 'succeeded': {

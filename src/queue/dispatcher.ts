@@ -1,0 +1,250 @@
+/**
+ * The dispatcher: takes messages out of the durable queue, by priority class and earliest deadline, as long as there is a
+ * free worker, hands each to the handler of its kind, keeps its lease while the handler works, and says to the queue how it
+ * ended. What expired or died in the queue is handed to the same handlers to be reported, and acknowledged only then.
+ *
+ * It decides nothing about an operation. A handler that fails gives the message back for another delivery; a store that
+ * fails is asked again after a while and never stops the process. The engine's notification makes a free worker claim in the
+ * turn of the enqueue; nothing here polls.
+ */
+import type { Clock } from '../runtime/clock.ts'
+import { sleep } from '../runtime/clock.ts'
+import type { Delivery, EndedDelivery, EnqueueOutcome, Lease, Message, MessageQueue, RemoveOutcome } from '../store/message-queue.ts'
+import { withinTime } from './adapters/within-time.ts'
+import { queueLimits } from './limits.ts'
+import { readWork, type AttemptWork, type CallbackWork, type OperationWork, type Work, type WorkKind } from './work.ts'
+
+export type Disposition =
+  | { readonly kind: 'done' }
+  /** Give it out once more. `attempted`: false when nothing was tried. */
+  | { readonly kind: 'again'; readonly delayMs: number; readonly reason: string; readonly attempted: boolean }
+  /** No delivery can mend it. */
+  | { readonly kind: 'hopeless'; readonly reason: string }
+
+export interface WorkHandler<Kind extends Work = Work> {
+  /** @param lost aborted when the lease was taken over: somebody else works on it. */
+  work(work: Kind, delivery: Delivery, lost: AbortSignal): Promise<Disposition>
+  /** It expired or died in the queue; resolves when that is on record. */
+  ended(work: Kind, ended: EndedDelivery): Promise<void>
+}
+
+export interface WorkHandlers {
+  readonly attempt: WorkHandler<AttemptWork>
+  readonly operation: WorkHandler<OperationWork>
+  readonly callback: WorkHandler<CallbackWork>
+}
+
+export interface DispatcherParts {
+  readonly queue: MessageQueue
+  readonly clock: Clock
+  /** As the history of a message names this process. */
+  readonly workerId: string
+  /** Messages that are worked on at once; asked before every claim. */
+  slots(): number
+  /** A handler or the store failed in a way that nobody waits to hear of. */
+  onInternalError(error: unknown): void
+}
+
+export interface Dispatcher {
+  /** Rejects with a `StoreError`, also when the store does not answer in time; then the message may still get in. */
+  enqueue(message: Message): Promise<EnqueueOutcome>
+  remove(id: string): Promise<RemoveOutcome>
+  /** Whether this process works on the message just now. */
+  holds(id: string): boolean
+  /** Messages that are worked on. */
+  busy(): number
+  begin(handlers: WorkHandlers): void
+  /** No claim any more; resolves when what is worked on has ended and is reported, or after a short while. */
+  close(): Promise<void>
+}
+
+export function createDispatcher(parts: DispatcherParts): Dispatcher {
+  const { queue, clock, workerId } = parts
+  const held = new Map<string, Lease>()
+  const works = new Set<Promise<void>>()
+  let handlers: WorkHandlers | null = null
+  let claims = 0
+  let more = false
+  let resting = false
+  let lookingForEnded = false
+  let moreEnded = false
+  let closed = false
+
+  const claimRequest = { workerId, leaseMs: queueLimits.leaseMs }
+
+  /** Nothing is asked of a store that failed until it had a moment. */
+  const rest = (error: unknown): void => {
+    if (closed || resting) return
+    resting = true
+    parts.onInternalError(error)
+    clock.schedule(clock.monotonicMs() + queueLimits.retryMs, () => {
+      resting = false
+      claimMore()
+      void reportEnded()
+    })
+  }
+
+  const claimMore = (): void => {
+    if (closed || resting || handlers === null) return
+    if (claims >= queueLimits.claims) {
+      // A claim that is under way may have been answered before this message came.
+      more = true
+      return
+    }
+    if (held.size + claims >= parts.slots()) return
+    claims += 1
+    queue.claim(claimRequest).then(
+      (delivery) => {
+        claims -= 1
+        const again = more
+        more = false
+        if (delivery === undefined) {
+          if (again) claimMore()
+          return
+        }
+        take(delivery)
+        claimMore()
+      },
+      (error: unknown) => {
+        claims -= 1
+        rest(error)
+      },
+    )
+  }
+
+  const take = (delivery: Delivery): void => {
+    const { lease } = delivery
+    held.set(lease.id, lease)
+    const working = workOn(delivery)
+      .catch((error: unknown) => parts.onInternalError(error))
+      .finally(() => {
+        if (held.get(lease.id) === lease) held.delete(lease.id)
+        works.delete(working)
+        claimMore()
+      })
+    works.add(working)
+  }
+
+  const workOn = async (delivery: Delivery): Promise<void> => {
+    const { lease } = delivery
+    const work = readWork(delivery.message.payload)
+    if (work === undefined) {
+      await queue.deadLetter(lease, 'its payload cannot be read by this version')
+      return
+    }
+    const lost = new AbortController()
+    const stopKeeping = keepLease(lease, lost)
+    let disposition: Disposition
+    try {
+      disposition = await handlerOf(work.kind).work(work, delivery, lost.signal)
+    } catch (error) {
+      parts.onInternalError(error)
+      disposition = { kind: 'again', delayMs: queueLimits.retryMs, reason: 'its handler failed', attempted: true }
+    } finally {
+      stopKeeping()
+    }
+    // Its place is free for the next one while the store hears of the end.
+    if (held.get(lease.id) === lease) held.delete(lease.id)
+    claimMore()
+    if (!lost.signal.aborted) await tell(lease, disposition)
+  }
+
+  const tell = async (lease: Lease, disposition: Disposition): Promise<void> => {
+    switch (disposition.kind) {
+      case 'done':
+        await queue.complete(lease)
+        return
+      case 'again':
+        await queue.release(lease, disposition)
+        return
+      case 'hopeless':
+        await queue.deadLetter(lease, disposition.reason)
+    }
+  }
+
+  const keepLease = (lease: Lease, lost: AbortController): (() => void) => {
+    let stopped = false
+    let cancel = (): void => undefined
+    const arm = (): void => {
+      cancel = clock.schedule(clock.monotonicMs() + queueLimits.leaseMs * queueLimits.extendShare, () => {
+        queue.extend(lease, queueLimits.leaseMs).then(
+          ({ kind }) => {
+            if (stopped) return
+            if (kind === 'lost') lost.abort(new Error('the lease was taken over'))
+            else arm()
+          },
+          // A store that is away for a moment does not take the lease from anybody: it is asked again.
+          () => {
+            if (!stopped) arm()
+          },
+        )
+      })
+    }
+    arm()
+    return () => {
+      stopped = true
+      cancel()
+    }
+  }
+
+  const reportEnded = async (): Promise<void> => {
+    if (closed || resting || handlers === null) return
+    if (lookingForEnded) {
+      moreEnded = true
+      return
+    }
+    lookingForEnded = true
+    try {
+      do {
+        moreEnded = false
+        const found = await queue.claimEnded({ ...claimRequest, limit: queueLimits.endedPerLook })
+        for (const ended of found) await reportOne(ended)
+        if (found.length === queueLimits.endedPerLook) moreEnded = true
+      } while (moreEnded && !closed)
+    } catch (error) {
+      rest(error)
+    } finally {
+      lookingForEnded = false
+    }
+  }
+
+  /** One that cannot be reported now is handed out again when its lease is over. */
+  const reportOne = async (ended: EndedDelivery): Promise<void> => {
+    try {
+      const work = readWork(ended.message.payload)
+      if (work !== undefined) await handlerOf(work.kind).ended(work, ended)
+      await queue.complete(ended.lease)
+    } catch (error) {
+      parts.onInternalError(error)
+    }
+  }
+
+  const handlerOf = (kind: WorkKind): WorkHandler => {
+    if (handlers === null) throw new Error('the dispatcher has not begun')
+    return handlers[kind] as WorkHandler
+  }
+
+  const unsubscribe = queue.subscribe((signal) => {
+    if (signal === 'work') claimMore()
+    else void reportEnded()
+  })
+
+  return {
+    enqueue: (message) => withinTime(clock, queue.enqueue(message), queueLimits.enqueueMs, 'The message queue'),
+    remove: (id) => queue.remove(id),
+    holds: (id) => held.has(id),
+    busy: () => held.size,
+    begin(given) {
+      handlers = given
+      claimMore()
+      void reportEnded()
+    },
+    async close() {
+      closed = true
+      unsubscribe()
+      const inTime = new AbortController()
+      await Promise.race([Promise.all(works), sleep(clock, queueLimits.closeMs, inTime.signal).catch(() => undefined)])
+      inTime.abort()
+    },
+  }
+}

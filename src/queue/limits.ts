@@ -1,0 +1,27 @@
+/**
+ * The limits of the dispatcher and of the MCP path's messages, each with its unit and its reason.
+ */
+export const queueLimits = {
+  /** ms of a lease: a worker that died is noticed within it, one that lives extends it three times. */
+  leaseMs: 15_000,
+  /** The part of a lease after which it is extended. */
+  extendShare: 1 / 3,
+  /** How often a message is handed out before it counts as poison: a crash or two is bad luck, five are its own doing. */
+  deliveries: 5,
+  /** Operations that run in workers at once, besides the calls that the MCP servers take: more would only queue elsewhere. */
+  operationSlots: 64,
+  /** Claims that are under way at once: one more than a group of the store makes no claim earlier. */
+  claims: 4,
+  /** Messages that have ended, per look. */
+  endedPerLook: 50,
+  /** ms that a caller waits for the queue to take a message: a healthy one needs less than one. */
+  enqueueMs: 1_000,
+  /** ms before a store that failed is asked again. */
+  retryMs: 1_000,
+  /** ms that a stop waits for the store to take what is being reported. */
+  closeMs: 2_000,
+  /** ms that a callback is tried for: a receiver that is down for an hour is told after it. */
+  callbackMs: 2 * 3_600_000,
+  /** Tries of one callback, with growing delays: they reach over the two hours. */
+  callbackDeliveries: 20,
+} as const
