@@ -2,7 +2,8 @@
  * The Prometheus text exposition format, version 0.0.4 (prometheus.io, "Exposition formats"), of the totals since the start
  * of the process. Names follow Prometheus' conventions: a prefix, base units (seconds), `_total` for counters.
  */
-import type { Labels, Tally } from './tally.ts'
+import type { Labels } from './series-keys.ts'
+import type { Tally } from './tally.ts'
 
 export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8'
 
@@ -21,16 +22,27 @@ const counterFamilies: Readonly<Record<string, { readonly name: string; readonly
   refusals: { name: 'hybrid_routing_refusals_total', help: 'Requests refused before an attempt, by code.' },
   tokens: { name: 'hybrid_routing_tokens_total', help: 'Tokens of the answers delivered, by route and direction.' },
   cost: { name: 'hybrid_routing_estimated_cost_total', help: 'Estimated cost in the price table’s currency, by operation.' },
+  operation_problems: { name: 'hybrid_routing_operation_problems_total', help: 'Operations that ended without an answer, by type and problem code.' },
+  judgements: { name: 'hybrid_routing_judged_decisions_total', help: 'Decisions judged by hindsight, by verdict.' },
+  breaker_changes: { name: 'hybrid_routing_breaker_changes_total', help: 'Breakers that opened or closed, by route and target.' },
+  health_checks: { name: 'hybrid_routing_health_checks_total', help: 'Health checks, by component and outcome.' },
+  health_changes: { name: 'hybrid_routing_health_changes_total', help: 'Changes of a component’s health, by the level that was reached.' },
+  alerts: { name: 'hybrid_routing_alerts_total', help: 'Transitions of alerts, by severity.' },
+  notifications: { name: 'hybrid_routing_notifications_total', help: 'Notifications that could not be delivered, by notifier.' },
+  reloads: { name: 'hybrid_routing_configuration_reloads_total', help: 'Reloads of the configuration, by outcome.' },
+  login_failures: { name: 'hybrid_routing_login_failures_total', help: 'Requests without valid credentials.' },
+  overflow: { name: 'hybrid_routing_uncounted_series_total', help: 'What fell into no series, because there were too many.' },
   decisions: { name: 'hybrid_routing_decisions_total', help: 'Routing decisions, by route and reason.' },
 }
 
 const histogramFamilies: Readonly<Record<string, { readonly name: string; readonly help: string }>> = {
   operation_latency: { name: 'hybrid_routing_operation_latency_seconds', help: 'From arrival until what the operation is judged by.' },
+  alert_response: { name: 'hybrid_routing_alert_response_seconds', help: 'From an alert’s raising to its acknowledgement, by severity.' },
   first_token: { name: 'hybrid_routing_time_to_first_token_seconds', help: 'From arrival until the first content.' },
 }
 
-/** Upper bounds in seconds: around the requirements of the matrix, and finer below. */
-const bounds = [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120]
+/** Upper bounds in ms: powers of two are borders of the histogram's own buckets, so that every count is exact. */
+const boundsMs = Array.from({ length: 18 }, (_, index) => 2 ** index)
 
 export function prometheusText(totals: Tally, gauges: readonly Gauge[]): string {
   const lines: string[] = []
@@ -47,7 +59,7 @@ export function prometheusText(totals: Tally, gauges: readonly Gauge[]): string 
     if (samples.length === 0) continue
     lines.push(`# HELP ${family.name} ${family.help}`, `# TYPE ${family.name} histogram`)
     for (const { labels, histogram } of samples) {
-      for (const bound of bounds) lines.push(`${family.name}_bucket${labelText({ ...labels, le: number(bound) })} ${histogram.countUpTo(bound * 1_000)}`)
+      for (const boundMs of boundsMs) lines.push(`${family.name}_bucket${labelText({ ...labels, le: number(boundMs / 1_000) })} ${histogram.countUpTo(boundMs)}`)
       lines.push(`${family.name}_bucket${labelText({ ...labels, le: '+Inf' })} ${histogram.count}`)
       lines.push(`${family.name}_sum${labelText(labels)} ${number(histogram.sum / 1_000)}`)
       lines.push(`${family.name}_count${labelText(labels)} ${histogram.count}`)

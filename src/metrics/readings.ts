@@ -6,6 +6,8 @@
  * cancelled, nor a request that was wrong (`invalid_request` never becomes a failure of ours).
  */
 import { operationTypes, routes, type OperationType, type Route } from '../operation/matrix.ts'
+import type { AlertSeverity } from '../operation/alert-facts.ts'
+import type { ExponentialHistogram } from './exponential-histogram.ts'
 import type { Tally } from './tally.ts'
 
 export interface Percentiles {
@@ -15,12 +17,19 @@ export interface Percentiles {
 }
 
 export function latencyOf(window: Tally, labels: { readonly operation?: OperationType; readonly route?: Route }): Percentiles {
-  const distribution = window.distribution('operation_latency', labels)
+  return percentilesOf(window.distribution('operation_latency', labels))
+}
+
+function percentilesOf(distribution: ExponentialHistogram): Percentiles {
   return { p50: distribution.quantile(0.5), p95: distribution.quantile(0.95), p99: distribution.quantile(0.99) }
 }
 
+export function firstTokenOf(window: Tally, labels: { readonly operation?: OperationType; readonly route?: Route }): Percentiles {
+  return percentilesOf(window.distribution('first_token', labels))
+}
+
 export function latencyByOperation(window: Tally): Readonly<Record<OperationType, Percentiles>> {
-  return Object.fromEntries(operationTypes.map((operation) => [operation, latencyOf(window, { operation })])) as Record<OperationType, Percentiles>
+  return byOperation((operation) => latencyOf(window, { operation }))
 }
 
 export function errorRate(window: Tally): number | null {
@@ -57,35 +66,91 @@ export function routingDistribution(window: Tally): {
   })
   return {
     byRoute: perRoute({}),
-    byOperation: Object.fromEntries(operationTypes.map((operation) => [operation, perRoute({ operation })])) as Record<OperationType, Record<Route | 'none', number>>,
+    byOperation: byOperation((operation) => perRoute({ operation })),
   }
 }
 
 /** Faults by kind within route and target: what the "High error rate" procedure reads first. */
 export function errorBreakdown(window: Tally): readonly { readonly route: string; readonly target: string; readonly kind: string; readonly count: number }[] {
-  const rows = []
-  for (const { name, labels, value } of window.counters()) {
-    if (name !== 'attempt_faults') continue
-    rows.push({ route: labels['route'] ?? '', target: labels['target'] ?? '', kind: labels['kind'] ?? '', count: value })
-  }
-  return rows.sort((a, b) => b.count - a.count || a.kind.localeCompare(b.kind))
+  return rowsOf(window, 'attempt_faults', ({ route = '', target = '', kind = '' }) => ({ route, target, kind }))
 }
 
 export function throttledRequests(window: Tally): number {
   return window.sum('attempts', { outcome: 'throttled' })
 }
 
-export function costBreakdown(window: Tally): { readonly estimated: number; readonly byOperation: Readonly<Record<OperationType, number>>; readonly inputTokens: number; readonly outputTokens: number } {
+export function costBreakdown(window: Tally): {
+  readonly estimated: number
+  readonly byOperation: Readonly<Record<OperationType, number>>
+  readonly byRoute: Readonly<Record<Route | 'none', number>>
+  readonly inputTokens: number
+  readonly outputTokens: number
+} {
+  const ofRoute = (route: Route | 'none'): number => window.sum('cost', { route })
   return {
     estimated: window.sum('cost'),
-    byOperation: Object.fromEntries(operationTypes.map((operation) => [operation, window.sum('cost', { operation })])) as Record<OperationType, number>,
+    byOperation: byOperation((operation) => window.sum('cost', { operation })),
+    byRoute: { direct: ofRoute('direct'), mcp: ofRoute('mcp'), none: ofRoute('none') },
     inputTokens: window.sum('tokens', { direction: 'input' }),
     outputTokens: window.sum('tokens', { direction: 'output' }),
   }
 }
 
+export function byOperation<Value>(valueOf: (operation: OperationType) => Value): Readonly<Record<OperationType, Value>> {
+  return Object.fromEntries(operationTypes.map((operation) => [operation, valueOf(operation)])) as Record<OperationType, Value>
+}
+
 export function latencyByRoute(window: Tally): Readonly<Record<Route, Percentiles>> {
   return Object.fromEntries(routes.map((route) => [route, latencyOf(window, { route })])) as Record<Route, Percentiles>
+}
+
+/** What hindsight said of the decisions (public contract, part 3): where it could not know, the decision is left out. */
+export function routingEfficiency(window: Tally): {
+  readonly efficiency: number | null
+  readonly optimal: number
+  readonly notOptimal: number
+  readonly unknown: number
+  readonly judgedShare: number | null
+} {
+  const optimal = window.sum('judgements', { verdict: 'optimal' })
+  const notOptimal = window.sum('judgements', { verdict: 'not_optimal' })
+  const unknown = window.sum('judgements', { verdict: 'unknown' })
+  return { efficiency: share(optimal, optimal + notOptimal), optimal, notOptimal, unknown, judgedShare: share(optimal + notOptimal, optimal + notOptimal + unknown) }
+}
+
+export function healthCheckSuccessRate(window: Tally): number | null {
+  return share(window.sum('health_checks', { outcome: 'ok' }), window.sum('health_checks'))
+}
+
+/** The mean from an alert's raising to its acknowledgement, ms; of those that were acknowledged in the window. */
+export function alertResponseMs(window: Tally, severity: AlertSeverity = 'critical'): number | null {
+  const times = window.distribution('alert_response', { severity })
+  return times.count === 0 ? null : times.sum / times.count
+}
+
+export function hedgedOperations(window: Tally): number {
+  return window.sum('operation_flags', { flag: 'hedged' })
+}
+
+/** What callers were told that did not get an answer. */
+export function problemBreakdown(window: Tally): readonly { readonly operation: string; readonly code: string; readonly count: number }[] {
+  return rowsOf(window, 'operation_problems', ({ operation = '', code = '' }) => ({ operation, code }))
+}
+
+/** What was refused before it became an operation's attempt. */
+export function refusalBreakdown(window: Tally): readonly { readonly code: string; readonly count: number }[] {
+  return rowsOf(window, 'refusals', ({ code = '' }) => ({ code }))
+}
+
+export function decisionReasonCounts(window: Tally): readonly { readonly route: string; readonly reason: string; readonly count: number }[] {
+  return rowsOf(window, 'decisions', ({ route = '', reason = '' }) => ({ route, reason }))
+}
+
+function rowsOf<Row>(window: Tally, series: string, toRow: (labels: Partial<Record<'operation' | 'code' | 'route' | 'target' | 'kind' | 'reason', string>>) => Row): readonly (Row & { readonly count: number })[] {
+  return [...window.counters()]
+    .filter(({ name }) => name === series)
+    .map(({ labels, value }) => ({ ...toRow(labels), count: value }))
+    .sort((a, b) => b.count - a.count)
 }
 
 function endings(window: Tally, labels: { readonly operation?: OperationType }): { readonly succeeded: number; readonly wrong: number } {

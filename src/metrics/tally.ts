@@ -8,57 +8,65 @@
  */
 import type { JsonObject, JsonValue } from '../operation/converse.ts'
 import { ExponentialHistogram } from './exponential-histogram.ts'
-
-export type Labels = Readonly<Record<string, string>>
+import { matchesSeries, parseSeriesKey, seriesKey, type Labels } from './series-keys.ts'
 
 /** Series per tally: 7 operations by 2 routes by a few outcomes by a dozen targets stay far below. */
 const mostSeries = 2_000
 const overflowKey = 'overflow'
 
+interface Counter {
+  value: number
+}
+
 export class Tally {
-  readonly #counters = new Map<string, number>()
+  readonly #counters = new Map<string, Counter>()
   readonly #histograms = new Map<string, ExponentialHistogram>()
 
+  get isEmpty(): boolean {
+    return this.#counters.size === 0 && this.#histograms.size === 0
+  }
+
   count(name: string, labels: Labels, by: number = 1): void {
-    const key = this.#bounded(seriesKey(name, labels), this.#counters)
-    this.#counters.set(key, (this.#counters.get(key) ?? 0) + by)
+    this.countKey(seriesKey(name, labels), by)
   }
 
   observe(name: string, labels: Labels, value: number): void {
-    const key = this.#bounded(seriesKey(name, labels), this.#histograms)
-    let histogram = this.#histograms.get(key)
-    if (histogram === undefined) {
-      histogram = new ExponentialHistogram()
-      this.#histograms.set(key, histogram)
-    }
+    this.observeKey(seriesKey(name, labels), value)
+  }
+
+  /** The same for a key that is already there (`series-keys.ts`). */
+  countKey(key: string, by: number = 1): void {
+    const counter = this.#counters.get(key)
+    if (counter === undefined) this.#newCounter(key).value += by
+    else counter.value += by
+  }
+
+  observeKey(key: string, value: number): void {
+    const histogram = this.#histograms.get(key) ?? this.#newHistogram(key)
     histogram.record(value)
   }
 
   add(other: Tally): void {
-    for (const [key, value] of other.#counters) this.#counters.set(key, (this.#counters.get(key) ?? 0) + value)
-    for (const [key, histogram] of other.#histograms) {
-      const own = this.#histograms.get(key)
-      if (own === undefined) this.#histograms.set(key, ExponentialHistogram.from(histogram.toRecord()))
-      else own.add(histogram)
-    }
+    for (const [key, { value }] of other.#counters) this.countKey(key, value)
+    for (const [key, histogram] of other.#histograms) (this.#histograms.get(key) ?? this.#newHistogram(key)).add(histogram)
   }
 
   /** The sum over every series of the name whose labels include these. */
   sum(name: string, labels: Labels = {}): number {
     let sum = 0
-    for (const [key, value] of this.#counters) if (matches(key, name, labels)) sum += value
+    for (const [key, { value }] of this.#counters) if (matchesSeries(key, name, labels)) sum += value
     return sum
   }
 
   /** The merged histogram of every series of the name whose labels include these. */
   distribution(name: string, labels: Labels = {}): ExponentialHistogram {
     const merged = new ExponentialHistogram()
-    for (const [key, histogram] of this.#histograms) if (matches(key, name, labels)) merged.add(histogram)
+    for (const [key, histogram] of this.#histograms) if (matchesSeries(key, name, labels)) merged.add(histogram)
     return merged
   }
 
   *counters(): Iterable<{ readonly name: string; readonly labels: Labels; readonly value: number }> {
-    for (const [key, value] of this.#counters) yield { ...parseSeriesKey(key), value }
+    for (const [key, { value }] of this.#counters) yield { ...parseSeriesKey(key), value }
   }
 
   *distributions(): Iterable<{ readonly name: string; readonly labels: Labels; readonly histogram: ExponentialHistogram }> {
@@ -67,7 +75,7 @@ export class Tally {
 
   toRecord(): JsonObject {
     return {
-      counters: Object.fromEntries(this.#counters),
+      counters: Object.fromEntries([...this.#counters].map(([key, { value }]) => [key, value])),
       histograms: Object.fromEntries([...this.#histograms].map(([key, histogram]) => [key, { ...histogram.toRecord() }])),
     }
   }
@@ -77,40 +85,28 @@ export class Tally {
     const tally = new Tally()
     if (!isObject(record)) return tally
     for (const [key, value] of Object.entries(isObject(record['counters'] ?? null) ? (record['counters'] as JsonObject) : {})) {
-      if (typeof value === 'number' && Number.isFinite(value)) tally.#counters.set(key, value)
+      if (typeof value === 'number' && Number.isFinite(value)) tally.countKey(key, value)
     }
     for (const [key, value] of Object.entries(isObject(record['histograms'] ?? null) ? (record['histograms'] as JsonObject) : {})) {
       const histogram = readHistogram(value)
-      if (histogram !== undefined) tally.#histograms.set(key, histogram)
+      if (histogram !== undefined) tally.#newHistogram(key).add(histogram)
     }
     return tally
   }
 
-  #bounded(key: string, series: ReadonlyMap<string, unknown>): string {
-    return series.size < mostSeries || series.has(key) ? key : overflowKey
+  #newCounter(key: string): Counter {
+    const bounded = this.#counters.size < mostSeries ? key : overflowKey
+    const counter = this.#counters.get(bounded) ?? { value: 0 }
+    this.#counters.set(bounded, counter)
+    return counter
   }
-}
 
-/** Names and label values hold no separators: they are words of closed lists and ids of the configuration. */
-const labelSeparator = '\u0001'
-const valueSeparator = '\u0002'
-
-function seriesKey(name: string, labels: Labels): string {
-  let key = name
-  for (const label in labels) key += labelSeparator + label + valueSeparator + labels[label]
-  return key
-}
-
-function parseSeriesKey(key: string): { readonly name: string; readonly labels: Labels } {
-  const [name = key, ...pairs] = key.split(labelSeparator)
-  return { name, labels: Object.fromEntries(pairs.map((pair) => pair.split(valueSeparator) as [string, string])) }
-}
-
-function matches(key: string, name: string, labels: Labels): boolean {
-  if (!key.startsWith(name) || (key.length > name.length && key[name.length] !== labelSeparator)) return false
-  const padded = key + labelSeparator
-  for (const label in labels) if (!padded.includes(labelSeparator + label + valueSeparator + labels[label] + labelSeparator)) return false
-  return true
+  #newHistogram(key: string): ExponentialHistogram {
+    const bounded = this.#histograms.size < mostSeries ? key : overflowKey
+    const histogram = this.#histograms.get(bounded) ?? new ExponentialHistogram()
+    this.#histograms.set(bounded, histogram)
+    return histogram
+  }
 }
 
 function isObject(value: JsonValue): value is JsonObject {

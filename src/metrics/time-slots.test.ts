@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { Tally } from './tally.ts'
 import { keptForMs, TimeSlots } from './time-slots.ts'
 
 const startMs = Date.UTC(2026, 0, 1)
@@ -36,14 +37,31 @@ describe('time slots', () => {
     expect(slots.size()).toBeLessThan(360 + 24 * 60 + 2)
   })
 
-  it('take back what was written down before a restart', () => {
+  it('take back the minutes that were written down before a restart', () => {
     const before = new TimeSlots()
     before.at(startMs).count('events', {}, 5)
     before.at(startMs + 10_000).count('events', {}, 2)
+    before.at(startMs + 60_000).count('events', {}, 3)
     const after = new TimeSlots()
-    for (const slot of before.since(0)) after.restore(slot.startMs, slot.tally, startMs + 7_200_000)
+    for (const minuteMs of [startMs, startMs + 60_000]) after.addMinute(minuteMs, before.minute(minuteMs), startMs + 7_200_000)
     after.at(startMs + 7_200_000).count('events', {})
-    expect(after.window(keptForMs, startMs + 7_200_000).sum('events')).toBe(8)
+    expect(after.window(keptForMs, startMs + 7_200_000).sum('events')).toBe(11)
+    expect(after.window(300_000, startMs + 7_200_000).sum('events')).toBe(1)
+  })
+
+  it('count a minute that comes late into an hour whose sum was already asked for', () => {
+    const slots = new TimeSlots()
+    const nowMs = startMs + 10 * 3_600_000
+    slots.addMinute(startMs, oneEvent(), nowMs)
+    expect(slots.window(keptForMs, nowMs).sum('events')).toBe(1)
+    slots.addMinute(startMs + 60_000, oneEvent(), nowMs)
+    expect(slots.window(keptForMs, nowMs).sum('events')).toBe(2)
+  })
+
+  it('drop what was written down more than a day ago', () => {
+    const slots = new TimeSlots()
+    slots.addMinute(startMs, oneEvent(), startMs + keptForMs)
+    expect(slots.size()).toBe(0)
   })
 
   it('lose nothing when the wall clock jumps back', () => {
@@ -53,3 +71,9 @@ describe('time slots', () => {
     expect(slots.window(300_000, startMs + 60_000).sum('events')).toBe(2)
   })
 })
+
+function oneEvent(): Tally {
+  const tally = new Tally()
+  tally.count('events', {})
+  return tally
+}
