@@ -20,7 +20,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   mcp: ['operation', 'runtime'],
   'operations-server': ['operation', 'runtime', 'mcp'],
   store: ['operation', 'runtime'],
-  config: ['operation', 'runtime'],
+  alerts: ['operation', 'runtime', 'store'],
+  // The rule table and the chain are the defaults of the section `alerts`.
+  config: ['operation', 'runtime', 'alerts'],
   auth: ['operation', 'runtime', 'config'],
   intake: ['operation', 'runtime', 'store'],
   emulator: ['operation', 'runtime'],
@@ -38,6 +40,7 @@ const pureRooms = ['operation', 'routing', 'breaker']
 
 /** In every other component the files at the root are pure, but for its shell. */
 const shells: readonly string[] = [
+  'alerts/alert-manager.ts',
   'auth/authenticator.ts',
   'config/config-watcher.ts',
   'config/load-config.ts',

@@ -8,6 +8,8 @@
  */
 import { operationTypes, type Route } from '../operation/matrix.ts'
 import type { FieldError } from '../operation/problem.ts'
+import { isTimeZone } from '../alerts/business-hours.ts'
+import { conditionFault } from '../alerts/settings.ts'
 import { modelAllowed, regionAllowed } from './allowed-regions.ts'
 import { parseIpRange } from './ip-range.ts'
 import { isLoopbackAuthority, isLoopbackHost } from './loopback.ts'
@@ -36,6 +38,7 @@ export function checkConfig(config: Config): Findings {
     ...matrixFaults(config),
     ...serverNameFaults(config),
     ...regionFaults(config),
+    ...alertFaults(config),
   ]
   return { errors, warnings: [...keyWarnings(config), ...serverWarnings(config), ...rowWarnings(config)] }
 }
@@ -170,6 +173,32 @@ function regionOfEndpoint(endpoint: string | null | undefined): string | null {
   const host = /^https?:\/\/([^/:?#]+)/i.exec(endpoint ?? '')?.[1]?.toLowerCase() ?? ''
   if (!/\.(amazonaws\.com(\.cn)?|api\.aws)$/.test(host)) return null
   return host.split('.').find((label) => /^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$/.test(label)) ?? null
+}
+
+function alertFaults(config: Config): FieldError[] {
+  const { rules, additionalRules, escalation } = config.alerts
+  const faults: FieldError[] = []
+  const checkCondition = (path: string, condition: Parameters<typeof conditionFault>[0]): void => {
+    const message = conditionFault(condition)
+    if (message !== null) faults.push({ path: `${path}.condition`, message })
+  }
+  for (const [name, rule] of Object.entries(rules)) checkCondition(memberPath('alerts.rules', name), rule.condition)
+  for (const [index, rule] of additionalRules.entries()) {
+    const path = `alerts.additionalRules[${index}]`
+    checkCondition(path, rule.condition)
+    if (Object.hasOwn(rules, rule.name)) faults.push({ path: `${path}.name`, message: `${JSON.stringify(rule.name)} is a rule of the runbook; change it in alerts.rules` })
+  }
+  faults.push(...repeatFaults(additionalRules.map((rule) => rule.name), (index) => `alerts.additionalRules[${index}].name`))
+  for (const [index, level] of escalation.chain.entries()) {
+    const before = escalation.chain[index - 1]
+    if (before !== undefined && level.afterMs < before.afterMs) {
+      faults.push({ path: `alerts.escalation.chain[${index}].afterMs`, message: `${level.afterMs} is below that of the level before it, which is ${before.afterMs}` })
+    }
+  }
+  if (!isTimeZone(escalation.businessHours.timeZone)) {
+    faults.push({ path: 'alerts.escalation.businessHours.timeZone', message: `${JSON.stringify(escalation.businessHours.timeZone)} is not a time zone that is known here` })
+  }
+  return faults
 }
 
 function keyWarnings(config: Config): FieldError[] {

@@ -13,10 +13,11 @@
  * It must not know the environment, the file, or who reads which member.
  */
 import type { Static } from 'typebox'
-import { choice, flag, group, list, oneOf, orNull, section, tag, text, whole, type SchemaNode } from './fields.ts'
+import { choice, flag, group, oneOf, orNull, section, tag, text, whole, type SchemaNode } from './fields.ts'
 import { limitTable, type LimitName } from './limits.ts'
+import { alertsSchema } from './schema-alerts.ts'
 import { authSchema } from './schema-auth.ts'
-import { cloudEndpoint, directSchema, enabledFlag, regionText, urlText } from './schema-direct.ts'
+import { cloudEndpoint, directSchema, enabledFlag, regionText } from './schema-direct.ts'
 import { mcpSchema } from './schema-mcp.ts'
 import { routingSchema } from './schema-routing.ts'
 import { serverSchema } from './schema-server.ts'
@@ -77,28 +78,15 @@ export const configSchema = section('The configuration of Hybrid Routing.', {
       endpoint: cloudEndpoint('Another address; `null`: the region’s own.'),
     }),
   }),
-  alerts: section('Alerts.', {
-    notify: list(
-      oneOf(
-        [
-          group(
-            {
-              type: tag('sns', 'Amazon SNS.'),
-              topicArn: text({ description: 'The topic.', pattern: '^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:.+$', form: 'the ARN of an SNS topic', reload: 'restart' }),
-              endpoint: cloudEndpoint('Another address; `null`: the region’s own.'),
-            },
-            { description: 'An SNS topic.', reload: 'restart' },
-          ),
-          group(
-            { type: tag('webhook', 'A POST to an address.'), url: text({ ...urlText, description: 'The address. Often a secret by itself.', secret: true, reload: 'restart' }) },
-            { description: 'A webhook.', reload: 'restart' },
-          ),
-        ],
-        { description: 'Who is told.', reload: 'restart' },
-      ),
-      { description: 'Where notifications go.', default: [], maxItems: 32, reload: 'restart' },
-    ),
+  audit: section('The audit trail.', {
+    key: orNull(text({ description: '', minLength: 32, maxLength: 1_024, pattern: '^[\\x21-\\x7e]+$', form: 'visible ASCII without spaces', environmentOnly: true, reload: 'restart' }), {
+      description: 'What its records are signed with, the same on all instances; `null`: a key that is made once and kept, in a file beside a SQLite store, in a Redis store itself.',
+      default: null,
+      reload: 'restart',
+    }),
+    retentionDays: whole({ description: 'How long records are kept; what is older is removed behind a signed checkpoint.', unit: 'days', minimum: 1, maximum: 3_650, default: 400, reload: 'live' }),
   }),
+  alerts: alertsSchema,
 })
 
 /** The same schema as the reader, the differ and the generators walk it. */
@@ -130,3 +118,4 @@ export type McpRouteConfig = NonNullable<McpConfig['routes']['default']>
 export type StoreConfig = Config['store']
 export type RoutingConfig = Config['routing']
 export type LimitsConfig = Config['limits']
+export type AlertsConfig = Config['alerts']
