@@ -34,6 +34,8 @@ const row = (type: OperationType) => {
   })
 }
 
+const threshold = (description: string) => orNull(whole({ description: '', unit: 'ms', minimum: 1, maximum: 600_000, reload: 'live' }), { description, default: null, reload: 'live' })
+
 export const routingSchema = section('The routing.', {
   matrix: section(
     'The routing decision matrix. Any cell can be overridden; what is absent is the runbook’s.',
@@ -51,6 +53,10 @@ export const routingSchema = section('The routing.', {
     budget: share({ description: 'The share of operations that it may be started for.', default: 0.2, reload: 'live' }),
   }),
   fallbackAggressiveness: share({ description: '1 starts the fallback at the slightest risk of a miss, 0 only after a failure.', default: 0.5, reload: 'live' }),
+  latencyThresholds: section('How long an attempt may show nothing before it gets help, where its operation may fall back.', {
+    directMs: threshold('On the direct route; `null`: the chance of a miss alone decides.'),
+    mcpMs: threshold('On the MCP route; `null`: the chance of a miss alone decides.'),
+  }),
   streamSilenceMs: orNull(whole({ description: '', unit: 'ms', minimum: 1, maximum: 3_600_000, reload: 'live' }), {
     description: 'The longest silence of a stream after its first content; `null`: the operation’s latency requirement.',
     default: null,
