@@ -11,8 +11,10 @@ import type { IntakeSettings } from './intake/intake.ts'
 import type { McpServerSettings, McpSettings } from './mcp/settings.ts'
 import type { Operation } from './operation/operation.ts'
 import { operationTypes } from './operation/matrix.ts'
-import { defaultRescueShare } from './routing/attempt-rules.ts'
+import { defaultBreakerSettings } from './breaker/breaker.ts'
+import { defaultConcurrencyLimitSettings } from './routing/concurrency-limit.ts'
 import { noOverrides } from './routing/conditions.ts'
+import { estimateSettings } from './routing/latency-estimates.ts'
 import type { RouterSettings } from './router/hybrid-router.ts'
 
 export function directSettings(config: Config): DirectSettings {
@@ -70,17 +72,33 @@ function mcpServer(server: McpServerConfig): McpServerSettings {
 
 /** Of a hundred places one is kept for emergencies alone, and at least one. */
 const reservedShare = 0.01
+/** Of the places, those of operations that only wait until a target has room. */
+const waitingShare = 0.5
 
 export function routerSettings(config: Config): RouterSettings {
-  const { inFlightOperations } = config.limits
+  const { inFlightOperations, retainedDecisions } = config.limits
+  const { routing } = config
   return {
     matrix: config.routing.matrix,
     overrides: noOverrides,
     prices: config.direct.prices,
     inFlightOperations,
     reservedForEmergencies: Math.max(1, Math.floor(inFlightOperations * reservedShare)),
-    rescueShare: defaultRescueShare,
-    retryShare: config.routing.retry.budget,
+    waitingPlaces: Math.max(1, Math.floor(inFlightOperations * waitingShare)),
+    retainedDecisions,
+    chance: {
+      rescueThreshold: routing.rescue.threshold,
+      rescueShare: routing.rescue.budget,
+      hedging: routing.hedging.enabled,
+      hedgeShare: routing.hedging.budget,
+      aggressiveness: routing.fallbackAggressiveness,
+    },
+    retryShare: routing.retry.budget,
+    targets: {
+      breaker: { ...defaultBreakerSettings },
+      limiter: defaultConcurrencyLimitSettings,
+      estimates: estimateSettings(routing.matrix),
+    },
   }
 }
 

@@ -7,13 +7,16 @@ import type { Path } from '../operation/path.ts'
 import type { OperationResult } from '../operation/result.ts'
 import type { AttemptNotice, OperationObserver } from '../operation/runner.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
-import { noOverrides } from '../routing/conditions.ts'
+import { defaultBreakerSettings } from '../breaker/breaker.ts'
+import { defaultChanceSettings } from '../routing/chance-policy.ts'
+import { defaultConcurrencyLimitSettings } from '../routing/concurrency-limit.ts'
+import { noOverrides, type Topology } from '../routing/conditions.ts'
+import { estimateSettings } from '../routing/latency-estimates.ts'
 import { operationOf } from '../routing/testing/routing-fixtures.ts'
 import { createEventStream } from '../runtime/event-stream.ts'
 import { createSeededRandom } from '../runtime/random.ts'
 import { createVirtualClock } from '../runtime/virtual-clock.ts'
 import { createHybridRouter, type RouterSettings } from './hybrid-router.ts'
-import type { Topology } from './live-view.ts'
 import { answers, createScriptedPath, delta, fails, hangs, streams, type Script } from './testing/scripted-path.ts'
 
 const throttled: Fault = { kind: 'throttled', retryable: true, message: 'Too many requests', retryAfterMs: 400 }
@@ -38,8 +41,11 @@ const settings: RouterSettings = {
   },
   inFlightOperations: 10,
   reservedForEmergencies: 2,
-  rescueShare: 0.5,
+  waitingPlaces: 5,
+  retainedDecisions: 100,
+  chance: defaultChanceSettings,
   retryShare: 0.1,
+  targets: { breaker: defaultBreakerSettings, limiter: defaultConcurrencyLimitSettings, estimates: estimateSettings(runbookMatrix) },
 }
 
 interface Heard extends OperationObserver {
@@ -112,7 +118,7 @@ describe('the Hybrid Router', () => {
     expect(result.attempts).toEqual([{ number: 1, route: 'direct', target: 'frankfurt', reason: 'first', startMs: 0, durationMs: 100, outcome: 'succeeded' }])
     expect(result.latency).toEqual({ totalMs: 100, timeToFirstTokenMs: null, queuedMs: 0, overheadMs: 0, basis: 'completion' })
     expect(result.cost).toEqual({ currency: 'USD', estimated: (10 + 13 * 10) / 1e6, includesEstimates: false })
-    expect(published.map((event) => event.type)).toEqual(['routing_decision', 'attempt_started', 'attempt_ended', 'operation_ended'])
+    expect(published.map((event) => event.type)).toEqual(['routing_decision', 'attempt_started', 'attempt_ended', 'operation_ended', 'decision_judged'])
     expect(router.inFlight()).toBe(0)
     expect(clock.pending()).toBe(0)
   })
@@ -155,7 +161,7 @@ describe('the Hybrid Router', () => {
   it('starts the fallback beside a hanging primary so that the requirement is met', () => {
     const { clock, run, direct } = setUp({ direct: () => hangs() })
     const { heard } = run(operationOf('infrastructure'))
-    clock.advance(5_100)
+    clock.advance(6_000)
     const result = heard.result()
     expect(result).toMatchObject({ status: 'succeeded', route: 'mcp', slaMet: true })
     expect(result.attempts.map(({ outcome }) => outcome)).toEqual(['cancelled', 'succeeded'])
@@ -166,7 +172,7 @@ describe('the Hybrid Router', () => {
   it('helps a hanging emergency from the other target of the direct route', () => {
     const { clock, run, mcp } = setUp({ direct: ({ target }) => (target === 'frankfurt' ? hangs() : answers('here', 300)) })
     const { heard } = run(operationOf('emergency'))
-    clock.advance(3_000)
+    clock.advance(3_500)
     expect(heard.result()).toMatchObject({ target: 'ireland', hedged: true, slaMet: true })
     expect(mcp.requests).toHaveLength(0)
   })
@@ -215,7 +221,7 @@ describe('the Hybrid Router', () => {
 
   it('starts nothing that could not answer any more, and tells that the time is up', () => {
     // Nobody is helped before it fails: the other target is untried, and too late.
-    const { clock, run, direct } = setUp({ direct: () => fails(overloaded, 14_800) }, directOnly, { rescueShare: 2 })
+    const { clock, run, direct } = setUp({ direct: () => fails(overloaded, 14_800) }, directOnly, { chance: { ...defaultChanceSettings, aggressiveness: 0 } })
     const { heard } = run(operationOf('infrastructure'))
     clock.advance(14_800)
     expect(heard.result()).toMatchObject({ error: { code: 'deadline_exceeded' }, latency: { totalMs: 14_800 } })
@@ -261,7 +267,7 @@ describe('the Hybrid Router', () => {
   it('takes back what was not sent yet before it goes elsewhere, where it must not be repeated', () => {
     const { clock, run, direct } = setUp({ direct: () => [] })
     const { heard } = run(operationOf('infrastructure', { repeatable: false }))
-    clock.advance(5_100)
+    clock.advance(6_000)
     expect(direct.cancelled).toEqual(['op_infrastructure/1'])
     expect(heard.result()).toMatchObject({ status: 'succeeded', route: 'mcp' })
   })
@@ -334,7 +340,7 @@ describe('streams', () => {
   })
 
   it('let only one of two attempts speak', () => {
-    const { clock, run, direct } = setUp({ direct: () => streams(['slow'], 5_005, 1), mcp: () => streams(['q', 'u', 'i', 'ck'], 4, 1) })
+    const { clock, run, direct } = setUp({ direct: () => streams(['slow'], 6_000, 1), mcp: () => streams(['q', 'u', 'i', 'ck'], 4, 1) })
     const { heard } = run(stream('infrastructure'))
     clock.advance(10_000)
     expect(heard.text()).toBe('quick')
@@ -454,12 +460,33 @@ describe('places', () => {
   })
 
   it('a target that was overtaken three times rests, and is asked again afterwards', () => {
-    const { clock, run, direct } = setUp({ direct: ({ target }) => (target === 'frankfurt' ? hangs() : answers('here', 10)) })
+    const { clock, run, direct, published, router } = setUp({ direct: ({ target }) => (target === 'frankfurt' ? hangs() : answers('here', 10)) })
     for (let count = 0; count < 3; count += 1) run(operationOf('emergency'))
-    clock.advance(2_600)
+    clock.advance(3_500)
+    expect(published.filter((event) => event.type === 'breaker_tripped')).toMatchObject([{ route: 'direct', target: 'frankfurt' }])
+    expect(router.breakers().map(({ target, phase, trips }) => [target, phase, trips])).toEqual([['frankfurt', 'open', 1], ['ireland', 'closed', 0], ['ops', 'closed', 0]])
     run(operationOf('emergency'))
     expect(direct.requests.at(-1)?.target).toBe('ireland')
     clock.advance(5_000)
+    run(operationOf('infrastructure'))
+    expect(direct.requests.at(-1)?.target).toBe('frankfurt')
+    // Nobody makes an emergency the probe, and one probe at a time is enough.
+    run(operationOf('emergency'))
+    run(operationOf('infrastructure'))
+    expect(direct.requests.slice(-2).map(({ target }) => target)).toEqual(['ireland', 'ireland'])
+  })
+
+  it('an operator closes a breaker, or switches them all off', () => {
+    const { clock, run, direct, router } = setUp({ direct: ({ target }) => (target === 'frankfurt' ? hangs() : answers('here', 10)) })
+    for (let count = 0; count < 3; count += 1) run(operationOf('emergency'))
+    clock.advance(3_500)
+    expect(router.resetBreakers({ target: 'ireland' })).toBe(0)
+    expect(router.resetBreakers({ target: 'frankfurt' })).toBe(1)
+    run(operationOf('emergency'))
+    expect(direct.requests.at(-1)?.target).toBe('frankfurt')
+    for (let count = 0; count < 3; count += 1) run(operationOf('emergency'))
+    clock.advance(3_500)
+    router.enableBreakers(false)
     run(operationOf('emergency'))
     expect(direct.requests.at(-1)?.target).toBe('frankfurt')
   })

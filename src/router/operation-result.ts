@@ -85,8 +85,8 @@ export function recordOf(run: Run, attempt: Attempt, nowMs: number): AttemptReco
     route: attempt.route,
     target: attempt.target,
     reason: attempt.reason,
-    startMs: attempt.startedAtMs - run.arrivedAtMs,
-    durationMs: (attempt.outcome === null ? nowMs : attempt.endedAtMs) - attempt.startedAtMs,
+    startMs: tenths(attempt.startedAtMs - run.arrivedAtMs),
+    durationMs: tenths((attempt.outcome === null ? nowMs : attempt.endedAtMs) - attempt.startedAtMs),
     // One that still runs can only be seen in a snapshot; what it would be if it ended now is the nearest of the six words.
     outcome: attempt.outcome ?? 'cancelled',
   }
@@ -121,4 +121,9 @@ function overheadMs(parts: ResultParts): number {
 
 function firstStartMs(run: Run, takenAtMs: number): number {
   return run.attempts[0]?.startedAtMs ?? takenAtMs
+}
+
+/** Clocks give more digits than they know, and sums of fractions are not what a person reads: tenths of a millisecond. */
+function tenths(durationMs: number): number {
+  return Math.round(durationMs * 10) / 10
 }

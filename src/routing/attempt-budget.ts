@@ -30,13 +30,12 @@ export class AttemptBudget {
     this.#tokens = Math.min(this.#burst, this.#tokens + this.#share)
   }
 
-  canSpend(): boolean {
-    return this.#tokens >= enough
-  }
-
-  /** True when the attempt may be made; it is then paid for. */
-  spend(): boolean {
-    if (this.#tokens < enough) return false
+  /**
+   * True when the attempt may be made; it is then paid for.
+   * @param kept how many must remain, for those who need them more
+   */
+  spend(kept: number = 0): boolean {
+    if (this.#tokens < enough + Math.min(kept, this.#burst / 2)) return false
     this.#tokens = Math.max(0, this.#tokens - 1)
     return true
   }

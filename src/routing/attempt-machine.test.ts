@@ -7,16 +7,17 @@ import { describe, expect, it } from 'vitest'
 import { faultKinds, type Fault, type FaultKind } from '../operation/fault.ts'
 import { operationTypes, runbookMatrix, type OperationType } from '../operation/matrix.ts'
 import type { Operation, OperationMode } from '../operation/operation.ts'
-import { candidateOf, conditionsOf, operationOf, routeOf, rulesOf } from './testing/routing-fixtures.ts'
+import { candidateOf, conditionsOf, operationOf, plentyOfRetries, routeOf, rulesOf } from './testing/routing-fixtures.ts'
 import { createMachine, step, type MachineAction, type MachineEvent, type MachineState } from './attempt-machine.ts'
 import type { Conditions } from './conditions.ts'
+import { AttemptBudget } from './attempt-budget.ts'
 import { planRoute } from './decide-route.ts'
 
 type Happening =
   | { readonly kind: 'sent' | 'content' | 'success' | 'ended'; readonly pick: number }
   | { readonly kind: 'failure'; readonly pick: number; readonly fault: FaultKind; readonly retryAfterMs: number | undefined }
   | { readonly kind: 'time'; readonly shareOfDeadline: number }
-  | { readonly kind: 'wake' }
+  | { readonly kind: 'wake' | 'room' | 'shed' }
   | { readonly kind: 'cancel' }
 
 const pick = fc.nat({ max: 9 })
@@ -27,6 +28,8 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 24, arbitrary: fc.record({ kind: fc.constant('failure' as const), pick, fault: fc.constantFrom(...faultKinds), retryAfterMs: fc.option(fc.nat({ max: 8_000 }), { nil: undefined }) }) },
   { weight: 20, arbitrary: fc.record({ kind: fc.constant('time' as const), shareOfDeadline: fc.double({ min: 0, max: 0.3, noNaN: true }) }) },
   { weight: 24, arbitrary: fc.constant({ kind: 'wake' as const }) },
+  { weight: 12, arbitrary: fc.constant({ kind: 'room' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'shed' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'cancel' as const }) },
 )
 
@@ -38,6 +41,7 @@ interface Scenario {
   readonly directTargets: number
   readonly mcpServers: number
   readonly resting: number
+  readonly full: number
   readonly random: number
   readonly happenings: readonly Happening[]
 }
@@ -50,6 +54,7 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
   directTargets: fc.nat({ max: 3 }),
   mcpServers: fc.nat({ max: 2 }),
   resting: fc.nat({ max: 31 }),
+  full: fc.nat({ max: 31 }),
   random: fc.double({ min: 0, max: 0.999, noNaN: true }),
   happenings: fc.array(happening, { maxLength: 60 }),
 })
@@ -79,10 +84,15 @@ class World {
   speaker: number | null = null
   contentAtMs: number | null = null
   speakers = 0
+  roomAwaited = false
   random: number
 
   constructor(given: Scenario) {
-    const rest = (index: number) => ({ usable: (given.resting & (1 << index)) === 0, lastFailureMs: index })
+    const rest = (index: number) => ({
+      usable: (given.resting & (1 << index)) === 0,
+      lastFailureMs: index,
+      ...((given.full & (1 << index)) === 0 ? {} : { limit: 4, inFlight: 4 }),
+    })
     const direct = Array.from({ length: given.directTargets }, (_, index) => candidateOf(`d${index}`, rest(index)))
     const mcp = Array.from({ length: given.mcpServers }, (_, index) => candidateOf(`m${index}`, rest(index + 3)))
     this.conditions = conditionsOf({ direct: routeOf(direct), mcp: routeOf(mcp, { repeatable: given.mcpRepeatable }) })
@@ -119,7 +129,7 @@ class World {
       expect(this.wakeMs).not.toBeNull()
       expect(this.wakeMs).toBeLessThanOrEqual(this.endsAtMs())
       // Nobody is forgotten: something runs, or something is waited for.
-      if (this.attempts.every((attempt) => attempt.ended)) expect(this.state.run.waiting).not.toBeNull()
+      if (this.attempts.every((attempt) => attempt.ended)) expect(this.state.run.waiting ?? this.state.run.room).not.toBeNull()
     }
   }
 
@@ -160,11 +170,20 @@ class World {
         expect(action.restart).toBe(this.contentAtMs !== null)
         expect(action.restart).toBe(action.reason === 'restart')
         return
+      case 'await_room':
+        expect(this.roomAwaited).toBe(false)
+        this.roomAwaited = true
+        return
+      case 'leave_room':
+        expect(this.roomAwaited).toBe(true)
+        this.roomAwaited = false
+        return
       case 'wake_at':
         this.wakeMs = action.atMs
         return
       case 'finish':
         this.wakeMs = null
+        expect(this.roomAwaited).toBe(false)
         this.finishes.push(action)
         expect(this.attempts.filter((attempt) => !attempt.ended)).toEqual([])
         if (action.status === 'succeeded') expect(this.nowMs).toBeLessThan(this.endsAtMs())
@@ -214,6 +233,12 @@ function play(given: Scenario): World {
       case 'wake':
         world.wake()
         break
+      case 'room':
+        world.feed({ type: 'room' })
+        break
+      case 'shed':
+        world.feed({ type: 'shed', retryAfterMs: 1_000 })
+        break
       case 'cancel':
         world.feed({ type: 'cancel', reason: 'requested' })
     }
@@ -259,6 +284,8 @@ describe('the attempt machine, under every interleaving', () => {
         for (let turn = 0; turn < 500 && world.finishes.length === 0; turn += 1) world.wake()
         expect(world.nowMs).toBeLessThanOrEqual(world.operation.hardTimeoutMs)
         if (world.attempts.length > 0) expect(world.finishes[0]?.problem?.code).toBe('deadline_exceeded')
+        // Neither a breaker nor a limit keeps an emergency from being sent.
+        if (given.type === 'emergency' && given.directTargets > 0) expect(world.attempts.length).toBeGreaterThan(0)
       }),
       { numRuns: 300 },
     )
@@ -308,10 +335,10 @@ describe('after a failure', () => {
   }
 
   it('a target is tried again only within the budget, and at most twice', () => {
-    const conditions = conditionsOf({ direct: routeOf(['d0']) })
-    const attemptsWith = (spend: () => boolean): number => {
-      const operation = operationOf('emergency')
-      let state = createMachine(operation, planRoute(operation, runbookMatrix, conditions, 0), rulesOf({ retryBudget: { spend } }))
+    const conditions = conditionsOf({ direct: routeOf(['d0']), mcp: routeOf([]) })
+    const attemptsWith = (retryBudget: AttemptBudget): number => {
+      const operation = operationOf('infrastructure')
+      let state = createMachine(operation, planRoute(operation, runbookMatrix, conditions, 0), rulesOf({ retryBudget }))
       let nowMs = 0
       let event: MachineEvent = { type: 'admitted' }
       for (let turn = 0; turn < 50 && state.phase !== 'ended'; turn += 1) {
@@ -326,7 +353,7 @@ describe('after a failure', () => {
       }
       return state.run.attempts.length
     }
-    expect(attemptsWith(() => true)).toBe(3)
-    expect(attemptsWith(() => false)).toBe(1)
+    expect(attemptsWith(plentyOfRetries())).toBe(3)
+    expect(attemptsWith(new AttemptBudget(0, 0))).toBe(1)
   })
 })

@@ -12,6 +12,9 @@
  *
  * One timer exists per operation: `wake_at` replaces the one before, `finish` ends it. A `progress` event needs to be fed only
  * just before a `timer`: silence is looked at there and nowhere else.
+ *
+ * Where no target has room, `await_room` asks the shell to tell `room` when an attempt has ended somewhere, in the order of
+ * priority and deadline, or `shed` when the operation must give way; `leave_room` takes that back.
  */
 import assert from 'node:assert/strict'
 import { failsEverywhere, type Fault } from '../operation/fault.ts'
@@ -19,13 +22,14 @@ import type { Route } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { AttemptOutcome, AttemptReason } from '../operation/result.ts'
 import type { CancelReason } from '../operation/runner.ts'
-import { endsAtMs, isBound, newRun, runningAttempt, type Attempt, type Run } from './attempt-run.ts'
-import type { AttemptRules } from './attempt-rules.ts'
+import { endsAtMs, isBound, lastOn, newRun, runningAttempt, type Attempt, type Run } from './attempt-run.ts'
+import type { AttemptRules, StepFacts } from './attempt-rules.ts'
+import { tierOf, tiers } from './candidate-order.ts'
 import type { Plan } from './decide-route.ts'
 import { faultTable } from './fault-table.ts'
-import { deadlineProblem, exhaustedProblem, stoppedProblem, throttledBeforeStart, type FinalProblem } from './final-problem.ts'
-import { pickNext, pickReady, type StepFacts } from './next-attempt.ts'
-import { otherRoute } from './conditions.ts'
+import { deadlineProblem, exhaustedProblem, hopelessProblem, overloadedProblem, stoppedProblem, throttledBeforeStart, type FinalProblem } from './final-problem.ts'
+import { pickNext, pickRoom } from './next-attempt.ts'
+import { otherRoute, type Candidate } from './conditions.ts'
 
 export type MachineEvent =
   | { readonly type: 'admitted' }
@@ -38,6 +42,10 @@ export type MachineEvent =
   /** It ended without being asked to and without a fault. */
   | { readonly type: 'attempt_cancelled'; readonly number: number }
   | { readonly type: 'timer' }
+  /** Some target may have room. */
+  | { readonly type: 'room' }
+  /** It gives way to what matters more. */
+  | { readonly type: 'shed'; readonly retryAfterMs: number }
   | { readonly type: 'cancel'; readonly reason: CancelReason }
 
 export type MachineAction =
@@ -62,6 +70,8 @@ export type MachineAction =
       readonly restart: boolean
     }
   | { readonly type: 'wake_at'; readonly atMs: number }
+  | { readonly type: 'await_room'; readonly untilMs: number }
+  | { readonly type: 'leave_room' }
   | { readonly type: 'finish'; readonly status: MachineStatus; readonly winner: number | null; readonly problem: FinalProblem | null }
 
 export type MachineStatus = 'succeeded' | 'failed' | 'cancelled'
@@ -126,6 +136,13 @@ function transition(state: Live, event: MachineEvent, facts: StepFacts, actions:
     case 'timer':
       run.wakeAtMs = Number.POSITIVE_INFINITY
       return onTimer(state, facts, actions)
+    case 'room':
+      return onRoom(state, facts, actions)
+    case 'shed':
+      if (run.room === null) return state
+      leaveRoom(run, actions)
+      if (run.running > 0) return state
+      return finish(run, 'failed', null, overloadedProblem(run, nowMs, event.retryAfterMs), nowMs, actions)
     case 'cancel':
       return finish(run, 'cancelled', null, event.reason === 'shutdown' ? stoppedProblem(run) : null, nowMs, actions)
   }
@@ -139,18 +156,89 @@ function startFirst(state: Live, facts: StepFacts, actions: MachineAction[]): Ma
   const { route, target } = run.plan.decision
   if (facts.nowMs >= run.deadlineMs) return finishAtDeadline(run, facts.nowMs, actions)
   if (route === null || target === null) return finish(run, 'failed', null, exhaustedProblem(run, facts.nowMs), facts.nowMs, actions)
-  let throttledUntilMs = 0
-  for (const candidate of facts.conditions[route].candidates) if (candidate.id === target) throttledUntilMs = candidate.throttledUntilMs
-  if (throttledUntilMs <= facts.nowMs || run.operation.type === 'emergency') {
+  const candidate = candidateOf(facts, route, target)
+  if (run.operation.type === 'emergency' || candidate === undefined) {
     start(run, route, target, 'first', facts, actions)
     return state
   }
-  if (throttledUntilMs >= run.deadlineMs - run.rules.limits.leastTimeShare * run.operation.hardTimeoutMs) {
-    return finish(run, 'failed', null, throttledBeforeStart(throttledUntilMs - facts.nowMs), facts.nowMs, actions)
+  const { throttledUntilMs } = candidate
+  switch (tierOf(candidate, facts.nowMs, run.plan.claim)) {
+    case tiers.ready:
+    case tiers.slow:
+    case tiers.resting:
+      if (!run.rules.policy.isWorthStarting(run, route, target, facts.nowMs, facts)) return finish(run, 'failed', null, hopelessProblem(run, facts.nowMs), facts.nowMs, actions)
+      start(run, route, target, 'first', facts, actions)
+      return state
+    case tiers.full:
+      return awaitRoom(state, 'first', Number.POSITIVE_INFINITY, facts, actions)
+    case tiers.throttled:
+      if (throttledUntilMs >= run.deadlineMs - run.rules.limits.leastTimeShare * run.operation.hardTimeoutMs) {
+        return finish(run, 'failed', null, throttledBeforeStart(throttledUntilMs - facts.nowMs), facts.nowMs, actions)
+      }
+      run.waitedFirst = true
+      run.waiting = { untilMs: throttledUntilMs, route, target, reason: 'first' }
+      return state
   }
-  run.waitedFirst = true
-  run.waiting = { untilMs: throttledUntilMs, route, target, reason: 'first' }
+}
+
+function candidateOf(facts: StepFacts, route: Route, target: string): Candidate | undefined {
+  for (const candidate of facts.conditions[route].candidates) if (candidate.id === target) return candidate
+  return undefined
+}
+
+/** Where nothing has room it waits, as long as it could still be in time; an emergency as long as it lives. */
+function awaitRoom(state: Live, reason: AttemptReason, lookAtMs: number, facts: StepFacts, actions: MachineAction[]): MachineState {
+  const { run } = state
+  const { nowMs } = facts
+  const untilMs = run.operation.type === 'emergency' ? run.deadlineMs : Math.min(run.deadlineMs, run.rules.policy.latestStartMs(run, facts))
+  if (nowMs >= untilMs) {
+    if (run.running > 0) return state
+    return finish(run, 'failed', null, overloadedProblem(run, nowMs, null), nowMs, actions)
+  }
+  if (run.attempts.length === 0) run.waitedFirst = true
+  if (run.room === null) actions.push({ type: 'await_room', untilMs })
+  run.room = { untilMs, lookAtMs: Math.min(lookAtMs, nextReturnMs(run, facts)), reason }
   return state
+}
+
+/** The end of the next throttle: nothing ends then that would tell of room. An emergency looks again by itself as well. */
+function nextReturnMs(run: Run, facts: StepFacts): number {
+  let soonestMs = run.operation.type === 'emergency' ? facts.nowMs + emergencyLookShare * run.operation.latencyRequirementMs : Number.POSITIVE_INFINITY
+  for (const route of run.plan.routes) {
+    for (const { throttledUntilMs } of facts.conditions[route].candidates) {
+      if (throttledUntilMs > facts.nowMs && throttledUntilMs < soonestMs) soonestMs = throttledUntilMs
+    }
+  }
+  return soonestMs
+}
+
+/** What others wait for, an emergency asks for again after this share of its requirement: the limit is only an estimate. */
+const emergencyLookShare = 0.05
+
+function onRoom(state: Live, facts: StepFacts, actions: MachineAction[]): MachineState {
+  const { run } = state
+  const { room } = run
+  if (room === null) return state
+  const pick = isBound(run) || run.attempts.length >= run.rules.limits.attempts ? null : pickRoom(run, facts)
+  if (pick === null) {
+    run.room = { ...room, lookAtMs: nextReturnMs(run, facts) }
+    return state
+  }
+  if (!run.rules.policy.isWorthStarting(run, pick.route, pick.target, facts.nowMs, facts)) {
+    if (run.running > 0) return state
+    return finish(run, 'failed', null, hopelessProblem(run, facts.nowMs), facts.nowMs, actions)
+  }
+  leaveRoom(run, actions)
+  const reason = room.reason === 'first' ? 'first' : reasonFor(run, pick.route, 'retry')
+  if (lastOn(run, pick.route, pick.target) !== undefined) run.retries += 1
+  startAlone(run, pick.route, pick.target, reason, facts, actions)
+  return state
+}
+
+function leaveRoom(run: Run, actions: MachineAction[]): void {
+  if (run.room === null) return
+  run.room = null
+  actions.push({ type: 'leave_room' })
 }
 
 function start(run: Run, route: Route, target: string, reason: AttemptReason, facts: StepFacts, actions: MachineAction[]): void {
@@ -169,10 +257,9 @@ function start(run: Run, route: Route, target: string, reason: AttemptReason, fa
     fault: null,
     checkAtMs: Number.POSITIVE_INFINITY,
     overdue: false,
-    helpFrom: 'route',
   }
   const restart = run.firstContentAtMs !== null
-  if (!restart) attempt.checkAtMs = rules.policy.checkAtMs(run, attempt)
+  if (!restart) attempt.checkAtMs = rules.policy.checkAtMs(run, attempt, facts)
   run.attempts.push(attempt)
   run.running += 1
   run.waiting = null
@@ -186,6 +273,7 @@ function speak(run: Run, attempt: Attempt, nowMs: number, actions: MachineAction
   run.firstContentAtMs ??= nowMs
   run.lastProgressAtMs = nowMs
   run.waiting = null
+  leaveRoom(run, actions)
   cancelOthers(run, attempt, nowMs, actions)
   actions.push({ type: 'speak', number: attempt.number })
   return { phase: 'speaking', run, speaker: attempt.number }
@@ -212,14 +300,15 @@ function goOn(state: Live, lost: Attempt, fault: Fault, facts: StepFacts, action
   const { nowMs } = facts
   if (failsEverywhere(fault)) return finish(run, 'failed', null, exhaustedProblem(run, nowMs), nowMs, actions)
   const going: Live = state.phase === 'speaking' ? { phase: 'restarting', run } : state
-  if (run.waiting !== null || hopeful(run)) return going
+  if (run.waiting !== null || run.room !== null || hopeful(run)) return going
   if (!isBound(run) && run.attempts.length < run.rules.limits.attempts) {
     const firstRoute = faultTable[fault.kind].next === 'route' ? otherRoute(lost.route) : lost.route
-    const pick = pickNext(run, facts, firstRoute)
+    const pick = pickNext(run, facts, firstRoute, fault)
+    if (pick?.kind === 'room') return awaitRoom(going, 'retry', pick.lookAtMs, facts, actions)
     if (pick !== null) {
       const reason = reasonFor(run, pick.route, 'retry')
-      if (run.attempts.some((attempt) => attempt.route === pick.route && attempt.target === pick.target)) run.retries += 1
-      if (pick.atMs <= nowMs) startAlone(run, pick.route, pick.target, reason, facts, actions)
+      if (lastOn(run, pick.route, pick.target) !== undefined) run.retries += 1
+      if (pick.kind === 'start' || pick.atMs <= nowMs) startAlone(run, pick.route, pick.target, reason, facts, actions)
       else run.waiting = { untilMs: pick.atMs, route: pick.route, target: pick.target, reason }
       return going
     }
@@ -253,10 +342,23 @@ function onTimer(state: Live, facts: StepFacts, actions: MachineAction[]): Machi
   const { run } = state
   const { nowMs } = facts
   if (nowMs >= endsAtMs(run)) return finishAtDeadline(run, nowMs, actions)
-  const { waiting } = run
+  const { waiting, room } = run
   if (waiting !== null && nowMs >= waiting.untilMs) {
     run.waiting = null
-    if (!isBound(run)) startAlone(run, waiting.route, waiting.target, waiting.reason, facts, actions)
+    if (!isBound(run)) {
+      // Everybody who waited for the same instant is here now: they do not all start at once.
+      const candidate = candidateOf(facts, waiting.route, waiting.target)
+      const full = candidate !== undefined && tierOf(candidate, nowMs, run.plan.claim) === tiers.full
+      if (full && state.phase === 'working') return awaitRoom(state, waiting.reason, Number.POSITIVE_INFINITY, facts, actions)
+      startAlone(run, waiting.route, waiting.target, waiting.reason, facts, actions)
+    }
+  }
+  if (room !== null && nowMs >= room.untilMs) {
+    leaveRoom(run, actions)
+    if (run.running === 0) return finish(run, 'failed', null, overloadedProblem(run, nowMs, null), nowMs, actions)
+  } else if (room !== null && nowMs >= room.lookAtMs) {
+    const next = onRoom(state, facts, actions)
+    if (next.phase === 'ended') return next
   }
   switch (state.phase) {
     case 'working':
@@ -277,13 +379,18 @@ function onTimer(state: Live, facts: StepFacts, actions: MachineAction[]): Machi
 /** Asks the policy about every attempt whose time has come. */
 function checkPending(run: Run, facts: StepFacts, actions: MachineAction[]): void {
   const { nowMs } = facts
-  const { policy } = run.rules
+  const { policy, limits } = run.rules
   // Attempts that are started here are looked at later.
   const count = run.attempts.length
   for (let index = 0; index < count; index += 1) {
     const attempt = run.attempts[index]
     if (attempt === undefined || attempt.outcome !== null || nowMs < attempt.checkAtMs) continue
-    const verdict = policy.onCheck(run, attempt, nowMs)
+    if (run.waiting !== null || run.room !== null || run.running >= limits.concurrent || run.attempts.length >= limits.attempts || isBound(run)) {
+      // No help is possible: whatever is waited for comes without it.
+      attempt.checkAtMs = Number.POSITIVE_INFINITY
+      continue
+    }
+    const verdict = policy.onCheck(run, attempt, facts)
     if (!verdict.help) {
       // A policy that names no later instant is done with this attempt: the machine must not spin.
       attempt.checkAtMs = verdict.checkAgainAtMs > nowMs ? verdict.checkAgainAtMs : Number.POSITIVE_INFINITY
@@ -291,16 +398,8 @@ function checkPending(run: Run, facts: StepFacts, actions: MachineAction[]): voi
     }
     attempt.checkAtMs = Number.POSITIVE_INFINITY
     attempt.overdue = true
-    attempt.helpFrom = verdict.from
-    help(run, attempt, facts, actions)
+    startAlone(run, verdict.route, verdict.target, reasonFor(run, verdict.route, 'hedge'), facts, actions)
   }
-}
-
-function help(run: Run, attempt: Attempt, facts: StepFacts, actions: MachineAction[]): void {
-  const { limits } = run.rules
-  if (run.waiting !== null || run.running >= limits.concurrent || run.attempts.length >= limits.attempts || isBound(run)) return
-  const pick = pickReady(run, facts, attempt.helpFrom === 'route' ? otherRoute(attempt.route) : attempt.route)
-  if (pick !== null) startAlone(run, pick.route, pick.target, reasonFor(run, pick.route, 'hedge'), facts, actions)
 }
 
 function stalled(state: Live, attempt: Attempt, facts: StepFacts, actions: MachineAction[]): MachineState {
@@ -337,6 +436,7 @@ function finishAtDeadline(run: Run, nowMs: number, actions: MachineAction[]): Ma
 function finish(run: Run, status: MachineStatus, winner: number | null, problem: FinalProblem | null, nowMs: number, actions: MachineAction[]): MachineState {
   cancelOthers(run, null, nowMs, actions)
   run.waiting = null
+  leaveRoom(run, actions)
   run.wakeAtMs = Number.POSITIVE_INFINITY
   actions.push({ type: 'finish', status, winner, problem })
   return { phase: 'ended', run, status, winner }
@@ -347,6 +447,7 @@ function rearm(state: Live, actions: MachineAction[]): void {
   const { run } = state
   let atMs = endsAtMs(run)
   if (run.waiting !== null && run.waiting.untilMs < atMs) atMs = run.waiting.untilMs
+  if (run.room !== null) atMs = Math.min(atMs, run.room.untilMs, run.room.lookAtMs)
   switch (state.phase) {
     case 'working':
       for (const attempt of run.attempts) if (attempt.outcome === null && attempt.checkAtMs < atMs) atMs = attempt.checkAtMs

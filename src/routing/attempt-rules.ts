@@ -1,47 +1,65 @@
 /**
- * What the attempt machine is told besides events: its limits and the two decisions that others make for it, when an attempt
- * is helped before it has failed (`RescuePolicy`) and whether the process can afford one more retry (`RetryBudget`).
+ * What the attempt machine is told besides events: its limits, the budget of retries, and the planning that rests on
+ * estimates (`RescuePolicy`): when an attempt is helped before it has failed, and what is not worth starting any more.
  *
- * The policy here is the simplest that works: a fixed share of the requirement. It knows no latencies; one that does takes
- * its place behind the same two methods.
+ * The policy that the service runs with is `chance-policy.ts`; `neverRescue` here is the one that helps nobody early and
+ * doubts nothing.
  */
 import type { Route } from '../operation/matrix.ts'
+import type { Operation } from '../operation/operation.ts'
+import type { AttemptBudget } from './attempt-budget.ts'
+import type { Conditions } from './conditions.ts'
+import type { Plan } from './decide-route.ts'
+
+/** What is true at the instant of a step. `random` is uniform in [0, 1). */
+export interface StepFacts {
+  readonly nowMs: number
+  readonly random: number
+  readonly conditions: Conditions
+}
 
 /** What a policy sees of an operation that has nothing to show yet. */
 export interface PendingWork {
+  readonly operation: Operation
+  readonly plan: Plan
+  readonly streaming: boolean
   readonly arrivedAtMs: number
   /** The end of the requirement and of the hard timeout. */
   readonly requiredByMs: number
   readonly deadlineMs: number
   readonly priorityRank: number
+  readonly attempts: readonly PendingAttempt[]
 }
 
 export interface PendingAttempt {
   readonly route: Route
   readonly target: string
   readonly startedAtMs: number
-  readonly sent: boolean
+  readonly repeatable: boolean
+  /** Null while it runs. */
+  readonly outcome: string | null
 }
 
-/** `route`: the other route first; `target`: another target of the same route first. */
-export type HelpFrom = 'route' | 'target'
-
-export type RescueVerdict = { readonly help: true; readonly from: HelpFrom } | { readonly help: false; readonly checkAgainAtMs: number }
+/** `help`: start one there, now; its budget is paid. */
+export type RescueVerdict =
+  | { readonly help: true; readonly kind: 'rescue' | 'hedge'; readonly route: Route; readonly target: string }
+  | { readonly help: false; readonly checkAgainAtMs: number }
 
 export interface RescuePolicy {
   /** When an attempt that has nothing to show is looked at; Infinity for never. */
-  checkAtMs(work: PendingWork, attempt: PendingAttempt): number
-  onCheck(work: PendingWork, attempt: PendingAttempt, nowMs: number): RescueVerdict
-}
-
-export interface RetryBudget {
-  /** Takes one retry of the same target, or says that the process has used up its share (`AttemptBudget`). */
-  spend(): boolean
+  checkAtMs(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): number
+  /** Asked only when help could be started: what it names is started. */
+  onCheck(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): RescueVerdict
+  /** Whether an attempt there that starts at the instant may still answer by the hard timeout. */
+  isWorthStarting(work: PendingWork, route: Route, target: string, atMs: number, facts: StepFacts): boolean
+  /** Until when waiting for room makes sense: later, the requirement would be missed all the same. */
+  latestStartMs(work: PendingWork, facts: StepFacts): number
 }
 
 export interface AttemptRules {
   readonly policy: RescuePolicy
-  readonly retryBudget: RetryBudget
+  /** For repeats of the same target and for attempts on targets that rest. */
+  readonly retryBudget: AttemptBudget
   readonly limits: AttemptLimits
 }
 
@@ -50,23 +68,28 @@ export interface AttemptLimits {
   readonly attempts: number
   /** Attempts that run at once. */
   readonly concurrent: number
-  /** Retries on targets that were tried before. */
+  /** Retries on targets that were tried before; an emergency is bounded by `attempts` alone. */
   readonly sameTargetRetries: number
   /** ms: the first backoff before full jitter; it doubles with each retry. */
   readonly backoffBaseMs: number
   readonly throttledBackoffBaseMs: number
   readonly backoffCapMs: number
+  /** The first backoff is never more than this share of the requirement. */
+  readonly backoffShare: number
   /** The least share of the hard timeout that must be left for an attempt to be worth its start. */
   readonly leastTimeShare: number
+  /** Retries that are kept for emergencies: what others save up they may not spend. */
+  readonly retriesKeptForEmergencies: number
 }
 
 /**
  * attempts: eight targets are the most that is measured; a longer list of failures is an outage that more attempts feed.
  * concurrent: the second attempt brings nearly all of the gain (Dean and Barroso, "The Tail at Scale", 2013).
  * sameTargetRetries: as the AWS SDK's standard mode (three tries in all).
- * backoff: the bases of the AWS SDK's standard mode, 50 ms for transient errors and 1 s for throttling; the cap keeps a
- *   retry within requirements of seconds.
+ * backoff: the bases of the AWS SDK's standard mode, 50 ms for transient errors and 1 s for throttling; the cap and the
+ *   share keep a retry within requirements of seconds, and of parts of them.
  * leastTimeShare: with less than a fiftieth of the hard timeout left no path has ever answered.
+ * retriesKeptForEmergencies: half of what a quiet process has saved up.
  */
 export const defaultAttemptLimits: AttemptLimits = Object.freeze({
   attempts: 8,
@@ -75,24 +98,14 @@ export const defaultAttemptLimits: AttemptLimits = Object.freeze({
   backoffBaseMs: 50,
   throttledBackoffBaseMs: 1_000,
   backoffCapMs: 5_000,
+  backoffShare: 0.1,
   leastTimeShare: 0.02,
+  retriesKeptForEmergencies: 5,
 })
 
-/** The share of the requirement after which an attempt with nothing to show is helped: half is left for the helper. */
-export const defaultRescueShare = 0.5
-
-/**
- * Helps from the other route, which shares the least with what hangs, once the attempt has used `share` of what was left of
- * the requirement when it started (of the hard timeout, where the requirement had passed).
- */
-export function createShareRescue(share: number): RescuePolicy {
-  return {
-    checkAtMs(work, attempt) {
-      const untilMs = attempt.startedAtMs < work.requiredByMs ? work.requiredByMs : work.deadlineMs
-      return attempt.startedAtMs + share * (untilMs - attempt.startedAtMs)
-    },
-    onCheck: () => helpFromOtherRoute,
-  }
-}
-
-const helpFromOtherRoute: RescueVerdict = Object.freeze({ help: true, from: 'route' })
+export const neverRescue: RescuePolicy = Object.freeze({
+  checkAtMs: () => Number.POSITIVE_INFINITY,
+  onCheck: () => ({ help: false as const, checkAgainAtMs: Number.POSITIVE_INFINITY }),
+  isWorthStarting: () => true,
+  latestStartMs: (work: PendingWork) => work.requiredByMs,
+})

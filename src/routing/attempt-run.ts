@@ -6,7 +6,7 @@ import { priorityRank, type Route } from '../operation/matrix.ts'
 import type { Fault } from '../operation/fault.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { AttemptOutcome, AttemptReason } from '../operation/result.ts'
-import type { AttemptRules, HelpFrom, PendingWork } from './attempt-rules.ts'
+import type { AttemptRules, PendingWork } from './attempt-rules.ts'
 import type { Plan } from './decide-route.ts'
 import { faultTable } from './fault-table.ts'
 
@@ -27,14 +27,21 @@ export interface Attempt {
   checkAtMs: number
   /** Help was wanted for it: it no longer holds others back. */
   overdue: boolean
-  /** Where help is wanted from, as long as none could be started. */
-  helpFrom: HelpFrom
 }
 
 export interface Waiting {
   readonly untilMs: number
   readonly route: Route
   readonly target: string
+  readonly reason: AttemptReason
+}
+
+/** It waits until a target has room for it. */
+export interface RoomWait {
+  /** The latest start that makes sense. */
+  readonly untilMs: number
+  /** A throttle that ends by itself tells nobody: it looks again then. */
+  readonly lookAtMs: number
   readonly reason: AttemptReason
 }
 
@@ -48,6 +55,7 @@ export interface Run extends PendingWork {
   running: number
   retries: number
   waiting: Waiting | null
+  room: RoomWait | null
   /** Its first attempt had to wait until the target would take it. */
   waitedFirst: boolean
   /** The instant of the one timer that the shell holds for this operation; Infinity for none. */
@@ -72,6 +80,7 @@ export function newRun(operation: Operation, plan: Plan, rules: AttemptRules): R
     running: 0,
     retries: 0,
     waiting: null,
+    room: null,
     waitedFirst: false,
     wakeAtMs: Number.POSITIVE_INFINITY,
     firstContentAtMs: null,

@@ -13,7 +13,7 @@ function levers(changes: Partial<Overrides>): Conditions {
   return conditionsOf({ overrides: { ...noOverrides, ...changes } })
 }
 
-const resting = (id: string, lastFailureMs = 0) => candidateOf(id, { usable: false, unusableReason: 'failing', lastFailureMs })
+const resting = (id: string, lastFailureMs = 0) => candidateOf(id, { usable: false, unusableReason: 'breaker_open', lastFailureMs })
 
 const worlds: Readonly<Record<string, Conditions>> = {
   'all well': conditionsOf(),

@@ -12,7 +12,8 @@
 import type { Alternative, AlternativeReason, DecisionReason, RoutingDecision } from '../operation/decision.ts'
 import type { Matrix, Route } from '../operation/matrix.ts'
 import { needsMoreThanText, type Operation } from '../operation/operation.ts'
-import { firstCandidate, tierOf, tiers } from './candidate-order.ts'
+import { firstCandidate, isReady } from './candidate-order.ts'
+import { claimOf, type Claim } from './claim.ts'
 import { otherRoute, type Conditions, type RouteConditions } from './conditions.ts'
 import { allows, isIsolated, preferredReason, preferredRoute } from './overrides.ts'
 
@@ -22,6 +23,8 @@ export interface Plan {
   readonly routes: readonly Route[]
   /** Where it would have gone if that could be used: an answer from elsewhere used the fallback. */
   readonly preferred: Route
+  /** What it may claim of a target: how much room, and whether it may be a probe. */
+  readonly claim: Claim
 }
 
 export function decideRoute(operation: Operation, matrix: Matrix, conditions: Conditions, nowMs: number): RoutingDecision {
@@ -31,8 +34,9 @@ export function decideRoute(operation: Operation, matrix: Matrix, conditions: Co
 export function planRoute(operation: Operation, matrix: Matrix, conditions: Conditions, nowMs: number): Plan {
   const row = matrix[operation.type]
   const overrides = conditions.overrides
-  const direct = standing(operation, matrix, conditions, 'direct', nowMs)
-  const mcp = standing(operation, matrix, conditions, 'mcp', nowMs)
+  const claim = claimOf(operation, overrides, nowMs)
+  const direct = standing(operation, matrix, conditions, 'direct', nowMs, claim)
+  const mcp = standing(operation, matrix, conditions, 'mcp', nowMs, claim)
 
   const force = overrides.force
   if (force !== null && nowMs < force.untilMs) {
@@ -41,7 +45,7 @@ export function planRoute(operation: Operation, matrix: Matrix, conditions: Cond
       const other = force.route === 'direct' ? mcp : direct
       // An emergency has no other route, so that a force changes nothing for it.
       const reason = operation.type === 'emergency' ? 'matrix' : 'operator_force'
-      return planOf(conditions, force.route, reason, canTake(other) ? 'overridden' : other, false, force.route, nowMs)
+      return planOf(conditions, force.route, reason, canTake(other) ? 'overridden' : other, false, force.route, nowMs, claim)
     }
   }
 
@@ -52,17 +56,18 @@ export function planRoute(operation: Operation, matrix: Matrix, conditions: Cond
   const takesSecond = canTake(second)
 
   if (canTake(first) && (first === 'usable' || second !== 'usable')) {
-    return planOf(conditions, preferred, leverReason, takesSecond ? (second === 'usable' ? 'fallback' : 'unavailable') : second, takesSecond, preferred, nowMs)
+    return planOf(conditions, preferred, leverReason, takesSecond ? (second === 'usable' ? 'fallback' : 'unavailable') : second, takesSecond, preferred, nowMs, claim)
   }
   if (takesSecond) {
     const fallback = otherRoute(preferred)
     const expected = first === 'capability' ? fallback : preferred
-    return planOf(conditions, fallback, reasonAgainst(first), first === 'usable' ? 'fallback' : first, canTake(first), expected, nowMs)
+    return planOf(conditions, fallback, reasonAgainst(first), first === 'usable' ? 'fallback' : first, canTake(first), expected, nowMs, claim)
   }
   return {
     decision: { route: null, target: null, reason: 'no_route', alternatives: [alternative('direct', shown(direct)), alternative('mcp', shown(mcp))] },
     routes: [],
     preferred,
+    claim,
   }
 }
 
@@ -73,17 +78,17 @@ function canTake(standing: Standing): boolean {
   return standing === 'usable' || standing === 'unavailable'
 }
 
-function standing(operation: Operation, matrix: Matrix, conditions: Conditions, route: Route, nowMs: number): Standing {
+function standing(operation: Operation, matrix: Matrix, conditions: Conditions, route: Route, nowMs: number, claim: Claim): Standing {
   const facts = conditions[route]
   if (!allows(operation.type, matrix[operation.type], route)) return 'not_allowed'
   if (facts.candidates.length === 0) return 'not_configured'
   if (conditions.overrides.isolated.length > 0 && isIsolated(conditions.overrides, route, nowMs)) return 'isolated'
   if (!facts.carriesMoreThanText && needsMoreThanText(operation.converse)) return 'capability'
-  return hasUsable(facts, nowMs) ? 'usable' : 'unavailable'
+  return hasUsable(facts, nowMs, claim) ? 'usable' : 'unavailable'
 }
 
-function hasUsable(route: RouteConditions, nowMs: number): boolean {
-  for (const candidate of route.candidates) if (tierOf(candidate, nowMs) <= tiers.slow) return true
+function hasUsable(route: RouteConditions, nowMs: number, claim: Claim): boolean {
+  for (const candidate of route.candidates) if (isReady(candidate, nowMs, claim)) return true
   return false
 }
 
@@ -120,14 +125,16 @@ function planOf(
   withOther: boolean,
   preferred: Route,
   nowMs: number,
+  claim: Claim,
 ): Plan {
-  const target = firstCandidate(conditions[route], nowMs)
+  const target = firstCandidate(conditions[route], nowMs, claim)
   const other: AlternativeReason = otherReason === 'usable' ? 'fallback' : otherReason
   const routes = route === 'direct' ? (withOther ? directFirst : onlyDirect) : withOther ? mcpFirst : onlyMcp
   return {
     decision: { route, target: target?.id ?? null, reason, alternatives: [alternative(otherRoute(route), other)] },
     routes,
     preferred,
+    claim,
   }
 }
 

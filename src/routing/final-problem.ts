@@ -59,6 +59,21 @@ export function throttledBeforeStart(retryAfterMs: number): FinalProblem {
   return { code: 'upstream_throttled', detail: 'Every target asked not to be called until after the hard timeout.', retryAfterMs }
 }
 
+/** Nowhere was room for it in time, or it gave way to what matters more. */
+export function overloadedProblem(run: Run, nowMs: number, retryAfterMs: number | null): FinalProblem {
+  if (isOutcomeUnknown(run)) return unknownOutcome(run)
+  const after = run.attempts.length === 0 ? '' : ` after ${inWords(run.attempts, nowMs)}`
+  const detail = `No target had room for it within its requirement: it waited ${Math.round(nowMs - run.arrivedAtMs)} ms${after}.`
+  return { code: 'overloaded', detail, retryAfterMs: retryAfterMs ?? usualRetryAfterMs }
+}
+
+/** By what was measured, no allowed target can answer in time any more. */
+export function hopelessProblem(run: Run, nowMs: number): FinalProblem {
+  const leftMs = Math.max(0, run.deadlineMs - nowMs)
+  const where = run.attempts.length === 0 ? 'nothing was sent' : inWords(run.attempts, nowMs)
+  return { code: 'deadline_exceeded', detail: `Of the hard timeout ${Math.round(leftMs)} ms are left, in which its target has not been seen to answer; ${where}.` }
+}
+
 export function deadlineProblem(run: Run, nowMs: number): FinalProblem {
   if (isOutcomeUnknown(run)) return unknownOutcome(run)
   const { operation } = run

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { efficiencyOf, HindsightJudge, type JudgedOperation, type RouteEvidence } from './hindsight.ts'
 
-const missed: JudgedOperation = { decidedAtMs: 100_000, requirementLeftMs: 5_000, met: false, tookMs: 8_000, size: 100, alternatives: ['mcp'] }
+const missed: JudgedOperation = { decidedAtMs: 100_000, basis: 'completion', requirementLeftMs: 5_000, met: false, tookMs: 8_000, size: 100, alternatives: ['mcp'] }
 
 function judgeWith(evidence: readonly Partial<RouteEvidence>[]): HindsightJudge {
   const judge = new HindsightJudge()
-  for (const each of evidence) judge.onAttempt({ startedAtMs: 100_000, route: 'mcp', size: 100, outcome: 'answered', tookMs: 1_000, ...each })
+  for (const each of evidence) judge.onAttempt({ startedAtMs: 100_000, route: 'mcp', basis: 'completion', size: 100, outcome: 'answered', tookMs: 1_000, ...each })
   return judge
 }
 

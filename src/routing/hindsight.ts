@@ -12,6 +12,7 @@
  * cancelled earlier says nothing.
  */
 import type { Route } from '../operation/matrix.ts'
+import type { LatencyBasis } from './latency-estimates.ts'
 
 export interface HindsightSettings {
   /** Attempts that began within this time of the decision, before or after, are evidence. */
@@ -39,6 +40,7 @@ export const defaultHindsightSettings: HindsightSettings = Object.freeze({
 export interface RouteEvidence {
   readonly startedAtMs: number
   readonly route: Route
+  readonly basis: LatencyBasis
   /** Output tokens, or what is known of the answer's size; 0 when nothing is. */
   readonly size: number
   readonly outcome: 'answered' | 'failed' | 'given_up'
@@ -48,6 +50,8 @@ export interface RouteEvidence {
 
 export interface JudgedOperation {
   readonly decidedAtMs: number
+  /** What it is judged by: only evidence of the same kind speaks about it. */
+  readonly basis: LatencyBasis
   /** What was left until the requirement when the decision fell. */
   readonly requirementLeftMs: number
   readonly met: boolean
@@ -105,7 +109,7 @@ export class HindsightJudge {
     const took: number[] = []
     let met = 0
     for (const each of this.#evidence[route].near(operation.decidedAtMs, withinMs)) {
-      if (!similar(each.size, operation.size, similarFactor)) continue
+      if (each.basis !== operation.basis || !similar(each.size, operation.size, similarFactor)) continue
       if (each.outcome === 'given_up' && each.tookMs < operation.requirementLeftMs) continue
       const answered = each.outcome === 'answered'
       if (answered && each.tookMs <= operation.requirementLeftMs) met += 1

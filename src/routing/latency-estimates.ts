@@ -13,7 +13,7 @@
  * An attempt that was given up without an answer is a sample too ("at least so long"): left out, a target that hangs would
  * look as fast as its last good answers. It is recorded at the median of what was still to come.
  */
-import type { OperationType } from '../operation/matrix.ts'
+import type { Matrix, OperationType } from '../operation/matrix.ts'
 import { operationTypes } from '../operation/matrix.ts'
 import { DecayingHistogram } from './decaying-histogram.ts'
 
@@ -98,6 +98,12 @@ export class LatencyEstimates {
     return high
   }
 
+  /** The same from its own samples alone; undefined while there are none. */
+  ownQuantile(target: string, type: OperationType, basis: LatencyBasis, share: number): number | undefined {
+    const pair = this.#pairs.get(target)?.get(type)
+    return (basis === 'first_content' ? pair?.firstContent : pair?.completion)?.quantile(share)
+  }
+
   /** How many fresh samples the estimate rests on. */
   weight(target: string, type: OperationType, basis: LatencyBasis, nowMs: number): number {
     const pair = this.#pairs.get(target)?.get(type)
@@ -153,6 +159,21 @@ interface Observed {
 function observed(histogram: DecayingHistogram, afterMs: number, nowMs: number): Observed {
   const share = histogram.shareAbove(afterMs)
   return share === undefined ? { weight: 0, share: 0 } : { weight: histogram.weight(nowMs), share }
+}
+
+/** Half of the answers come within a tenth of the requirement, and all but one in a hundred within six tenths of it. */
+const priorMedianShare = 0.1
+const priorP99Share = 0.6
+/** Half-life 20 s: a target that has changed is known as changed within one; four samples are worth as much as the prior. */
+const usualHalfLifeMs = 20_000
+const usualPriorWeight = 4
+
+/** Cold figures from the matrix: its requirements say what order of size is normal. */
+export function estimateSettings(matrix: Matrix): LatencyEstimateSettings {
+  const priors = Object.fromEntries(
+    operationTypes.map((type) => [type, { medianMs: priorMedianShare * matrix[type].latencyMs, p99Ms: priorP99Share * matrix[type].latencyMs }]),
+  ) as Record<OperationType, LatencyPrior>
+  return { halfLifeMs: usualHalfLifeMs, priorWeight: usualPriorWeight, priors }
 }
 
 /**

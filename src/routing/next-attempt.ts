@@ -1,57 +1,78 @@
 /**
- * Which attempt comes next: an untried candidate of an allowed route, else one that must be waited for (it asked us to, or
- * it is tried again after a backoff).
+ * Which attempt comes next: an untried candidate of an allowed route, else one that must be waited for (it asked us to, it
+ * has no room, or it is tried again after a backoff).
  *
- * Untried candidates go before retries of the same target, because a retry meets the same fault more often than not. Resting
- * candidates go before waiting: a probe that may succeed now is worth more than a wait for one that just failed. An emergency
- * does not wait for a throttle that others have caused.
+ * Untried candidates go before retries of the same target, because a retry meets the same fault more often than not. One that
+ * rests, and one that was tried before, cost a retry of the process-wide budget; one that is well costs nothing, since trips
+ * of breakers bound how often that happens. An emergency does not wait for what others have used up, and spends what the
+ * budget keeps for it.
  *
  * Must not know: what is sent or spoken; it reads the run and the view and answers with a pick.
  * Source: public contract, part 3, and the house design ("Retry budget").
  */
+import type { Fault } from '../operation/fault.ts'
 import type { Route } from '../operation/matrix.ts'
-import { goesBefore, tierOf, tiers } from './candidate-order.ts'
+import type { StepFacts } from './attempt-rules.ts'
+import { goesBefore, isReady, tierOf, tiers } from './candidate-order.ts'
 import type { Candidate, Conditions } from './conditions.ts'
 import { endsAtMs, lastOn, type Attempt, type Run } from './attempt-run.ts'
 
-export interface Pick {
-  readonly route: Route
-  readonly target: string
-  /** Now, or when it may be started. */
-  readonly atMs: number
-}
+export type Pick =
+  | { readonly kind: 'start'; readonly route: Route; readonly target: string }
+  /** Not before the instant. */
+  | { readonly kind: 'wait'; readonly route: Route; readonly target: string; readonly atMs: number }
+  /** When some target has room, at the latest looked for at the instant. */
+  | { readonly kind: 'room'; readonly lookAtMs: number }
 
-/** What is true at the instant of a step. `random` is uniform in [0, 1). */
-export interface StepFacts {
-  readonly nowMs: number
-  readonly random: number
-  readonly conditions: Conditions
-}
-
-/** An untried candidate that can be started now and does not rest. */
-export function pickReady(run: Run, facts: StepFacts, firstRoute: Route): Pick | null {
-  const found = bestUntried(run, facts, firstRoute)
-  return found !== null && tierOf(found.candidate, facts.nowMs) <= tiers.slow ? { route: found.route, target: found.candidate.id, atMs: facts.nowMs } : null
-}
+const room: Pick = Object.freeze({ kind: 'room', lookAtMs: Number.POSITIVE_INFINITY })
 
 /** After a failure: whatever may still answer in time. */
-export function pickNext(run: Run, facts: StepFacts, firstRoute: Route): Pick | null {
+export function pickNext(run: Run, facts: StepFacts, firstRoute: Route, lost: Fault): Pick | null {
   const { nowMs } = facts
-  const latestStartMs = endsAtMs(run) - run.rules.limits.leastTimeShare * run.operation.hardTimeoutMs
+  const { operation, plan } = run
+  const latestStartMs = endsAtMs(run) - run.rules.limits.leastTimeShare * operation.hardTimeoutMs
   if (nowMs > latestStartMs) return null
   const untried = bestUntried(run, facts, firstRoute)
   if (untried !== null) {
     const { route, candidate } = untried
-    const startable = tierOf(candidate, nowMs) !== tiers.throttled || run.operation.type === 'emergency'
-    if (startable) return { route, target: candidate.id, atMs: nowMs }
-    const retry = soonestRetry(run, facts)
-    if (retry === null || candidate.throttledUntilMs <= retry.atMs) {
-      return candidate.throttledUntilMs <= latestStartMs ? { route, target: candidate.id, atMs: candidate.throttledUntilMs } : null
+    const tier = tierOf(candidate, nowMs, plan.claim)
+    const isEmergency = operation.type === 'emergency'
+    if (tier <= tiers.slow || isEmergency || (tier === tiers.resting && spendRetry(run))) return { kind: 'start', route, target: candidate.id }
+    // A caller who has seen text already does not queue again.
+    if (tier === tiers.full) return run.firstContentAtMs === null ? room : { kind: 'start', route, target: candidate.id }
+    if (tier === tiers.throttled) {
+      const retry = soonestRetry(run, facts)
+      if (retry === null || candidate.throttledUntilMs <= retry.atMs) {
+        return candidate.throttledUntilMs <= latestStartMs ? { kind: 'wait', route, target: candidate.id, atMs: candidate.throttledUntilMs } : null
+      }
     }
   }
   const retry = soonestRetry(run, facts)
   if (retry === null || retry.atMs > latestStartMs) return null
-  return run.rules.retryBudget.spend() ? retry : null
+  if (run.firstContentAtMs === null && !run.rules.policy.isWorthStarting(run, retry.route, retry.target, retry.atMs, facts)) return null
+  if (!spendRetry(run)) return null
+  // What was refused for want of room goes when there is room again, and not after a guessed time.
+  return lost.kind === 'throttled' && lost.retryAfterMs === undefined && run.firstContentAtMs === null ? { kind: 'room', lookAtMs: retry.atMs } : retry
+}
+
+/** Where there is room now: untried candidates first, the decision's route before the other. */
+export function pickRoom(run: Run, facts: StepFacts): { readonly route: Route; readonly target: string } | null {
+  const { nowMs, conditions } = facts
+  let again: { readonly route: Route; readonly target: string } | null = null
+  for (const route of run.plan.routes) {
+    let best: Candidate | null = null
+    for (const candidate of conditions[route].candidates) {
+      if (!isReady(candidate, nowMs, run.plan.claim)) continue
+      if (lastOn(run, route, candidate.id) !== undefined) again ??= { route, target: candidate.id }
+      else if (best === null || goesBefore(candidate, best, nowMs, run.plan.claim)) best = candidate
+    }
+    if (best !== null) return { route, target: best.id }
+  }
+  return again
+}
+
+function spendRetry(run: Run): boolean {
+  return run.rules.retryBudget.spend(run.operation.type === 'emergency' ? 0 : run.rules.limits.retriesKeptForEmergencies)
 }
 
 function bestUntried(run: Run, facts: StepFacts, firstRoute: Route): { readonly route: Route; readonly candidate: Candidate } | null {
@@ -63,7 +84,7 @@ function bestUntried(run: Run, facts: StepFacts, firstRoute: Route): { readonly 
     for (const route of run.plan.routes) {
       if ((route === firstRoute) !== (turn === 0)) continue
       const inRoute = bestUntriedOf(run, conditions, route, nowMs)
-      if (inRoute !== null && (best === null || band(inRoute, nowMs) < band(best, nowMs))) {
+      if (inRoute !== null && (best === null || band(run, inRoute, nowMs) < band(run, best, nowMs))) {
         best = inRoute
         bestRoute = route
       }
@@ -76,28 +97,29 @@ function bestUntriedOf(run: Run, conditions: Conditions, route: Route, nowMs: nu
   let best: Candidate | null = null
   for (const candidate of conditions[route].candidates) {
     if (lastOn(run, route, candidate.id) !== undefined) continue
-    if (best === null || goesBefore(candidate, best, nowMs)) best = candidate
+    if (best === null || goesBefore(candidate, best, nowMs, run.plan.claim)) best = candidate
   }
   return best
 }
 
 /** Across routes only health counts: a slow target of the wanted route goes before a quick one of the other. */
-function band(candidate: Candidate, nowMs: number): number {
-  return Math.max(tiers.slow, tierOf(candidate, nowMs))
+function band(run: Run, candidate: Candidate, nowMs: number): number {
+  return Math.max(tiers.slow, tierOf(candidate, nowMs, run.plan.claim))
 }
 
 /** The soonest that a target which failed in a way that may pass can be tried again: full jitter, `Retry-After` obeyed. */
-function soonestRetry(run: Run, facts: StepFacts): Pick | null {
+function soonestRetry(run: Run, facts: StepFacts): Extract<Pick, { readonly kind: 'wait' }> | null {
   const { limits } = run.rules
-  if (run.retries >= limits.sameTargetRetries) return null
-  let soonest: Pick | null = null
+  if (run.retries >= limits.sameTargetRetries && run.operation.type !== 'emergency') return null
+  const mostMs = limits.backoffShare * run.operation.latencyRequirementMs
+  let soonest: Extract<Pick, { readonly kind: 'wait' }> | null = null
   for (const attempt of run.attempts) {
     const fault = attempt.fault
     if (fault === null || !fault.retryable || lastOn(run, attempt.route, attempt.target) !== attempt) continue
     const baseMs = fault.kind === 'throttled' ? limits.throttledBackoffBaseMs : limits.backoffBaseMs
-    const backoffMs = facts.random * Math.min(limits.backoffCapMs, baseMs * 2 ** run.retries)
+    const backoffMs = facts.random * Math.min(limits.backoffCapMs, Math.min(baseMs, mostMs) * 2 ** run.retries)
     const atMs = Math.max(facts.nowMs + backoffMs, attempt.endedAtMs + (fault.retryAfterMs ?? 0), throttledUntil(facts.conditions, attempt))
-    if (soonest === null || atMs < soonest.atMs) soonest = { route: attempt.route, target: attempt.target, atMs }
+    if (soonest === null || atMs < soonest.atMs) soonest = { kind: 'wait', route: attempt.route, target: attempt.target, atMs }
   }
   return soonest
 }

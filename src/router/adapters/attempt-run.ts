@@ -1,5 +1,6 @@
 /**
- * One attempt on its path: what the path calls, passed on to the operation that started it and to the live view.
+ * One attempt on its path: what the path calls, passed on to the operation that started it, to the live view, and to
+ * hindsight as evidence of what its route could do then.
  *
  * It guards the operation against a path that breaks the port's promises: nothing counts after the end or after `cancel`,
  * a second end is none, and a path that throws is a failed attempt. What comes before first content is held back, because
@@ -7,13 +8,14 @@
  */
 import type { Answer, ConverseStreamEvent } from '../../operation/converse.ts'
 import { isContent } from '../../operation/converse.ts'
-import type { Fault } from '../../operation/fault.ts'
+import { failsEverywhere, type Fault } from '../../operation/fault.ts'
 import type { Route } from '../../operation/matrix.ts'
 import type { Operation } from '../../operation/operation.ts'
-import type { AttemptEnd, AttemptListener, AttemptSpend, Path, RunningAttempt } from '../../operation/path.ts'
+import type { AttemptEnd, AttemptListener, AttemptSpend, RunningAttempt } from '../../operation/path.ts'
 import type { MachineEvent } from '../../routing/attempt-machine.ts'
-import type { Clock } from '../../runtime/clock.ts'
-import type { LiveView } from '../live-view.ts'
+import type { RouteEvidence } from '../../routing/hindsight.ts'
+import type { AttemptSubject } from '../../routing/target-states.ts'
+import type { RouterState } from './router-state.ts'
 
 export interface AttemptOwner {
   readonly operation: Operation
@@ -23,24 +25,18 @@ export interface AttemptOwner {
   firstContent(number: number, afterMs: number): void
 }
 
-export interface AttemptMeans {
-  readonly paths: { readonly direct?: Path; readonly mcp?: Path }
-  readonly clock: Clock
-  readonly view: LiveView
-  readonly onInternalError: (error: unknown) => void
-}
-
 /** Framing events before first content that an attempt may send; Bedrock sends one or two. */
 const framingEvents = 256
 
 /** One attempt on its path: the listener that the path speaks to. */
 export class AttemptRun implements AttemptListener {
-  readonly #means: AttemptMeans
+  readonly #shared: RouterState
   readonly #owner: AttemptOwner
   readonly number: number
   readonly #route: Route
   readonly #target: string
   readonly #startedAtMs: number
+  readonly #subject: AttemptSubject
   /** Framing that came before the attempt was allowed to speak; null once it speaks. */
   #held: ConverseStreamEvent[] | null = []
   #handle: RunningAttempt | null = null
@@ -55,19 +51,20 @@ export class AttemptRun implements AttemptListener {
   /** Told at the end, by a path that queues. */
   queuedMs = 0
 
-  constructor(means: AttemptMeans, owner: AttemptOwner, number: number, route: Route, target: string) {
-    this.#means = means
+  constructor(shared: RouterState, owner: AttemptOwner, number: number, route: Route, target: string) {
+    this.#shared = shared
     this.#owner = owner
     this.number = number
     this.#route = route
     this.#target = target
-    this.#startedAtMs = means.clock.monotonicMs()
+    this.#startedAtMs = shared.nowMs()
+    this.#subject = { route, target, type: owner.operation.type, basis: owner.operation.mode === 'stream' ? 'first_content' : 'completion' }
   }
 
   start(deadlineMs: number): void {
-    const { paths, onInternalError } = this.#means
+    const { parts } = this.#shared
     const { operation } = this.#owner
-    const path = paths[this.#route]
+    const path = parts.paths[this.#route]
     if (path === undefined) {
       this.#fail({ kind: 'not_found', retryable: false, message: `The route ${this.#route} has no path`, rejected: true })
       return
@@ -78,7 +75,7 @@ export class AttemptRun implements AttemptListener {
       // It was given up while it started.
       if (this.#closed && !this.#ended) this.#handle.cancel()
     } catch (error) {
-      onInternalError(error)
+      parts.onInternalError(error)
       this.#fail({ kind: 'protocol', retryable: false, message: 'The path failed to start the attempt' })
     }
   }
@@ -87,12 +84,11 @@ export class AttemptRun implements AttemptListener {
   cancel(overdue: boolean): void {
     if (this.#closed) return
     this.#closed = true
-    const { clock, view, onInternalError } = this.#means
-    view.onCancelled(this.#route, this.#target, overdue, clock.monotonicMs())
+    this.#tellCancelled(overdue)
     try {
       this.#handle?.cancel()
     } catch (error) {
-      onInternalError(error)
+      this.#shared.parts.onInternalError(error)
     }
   }
 
@@ -111,7 +107,7 @@ export class AttemptRun implements AttemptListener {
 
   onEvent(event: ConverseStreamEvent): void {
     if (this.#closed || this.#owner.operation.mode !== 'stream') return
-    this.lastEventAtMs = this.#means.clock.monotonicMs()
+    this.lastEventAtMs = this.#shared.nowMs()
     if (this.#held === null) {
       this.#owner.deliver(event)
       return
@@ -120,6 +116,7 @@ export class AttemptRun implements AttemptListener {
     if (this.#firstContentAtMs !== null) return
     if (isContent(event)) {
       this.#firstContentAtMs = this.lastEventAtMs
+      this.#shared.states.onFirstContent(this.#subject, this.lastEventAtMs - this.#startedAtMs, this.lastEventAtMs)
       this.#owner.firstContent(this.number, this.lastEventAtMs - this.#startedAtMs)
     } else if (this.#held.length > framingEvents) {
       this.#fail({ kind: 'protocol', retryable: false, message: 'Too many events before the first content' })
@@ -137,8 +134,7 @@ export class AttemptRun implements AttemptListener {
       case 'succeeded': {
         this.#closed = true
         this.answer = end.answer
-        const nowMs = this.#means.clock.monotonicMs()
-        this.#means.view.onAnswered(this.#route, this.#target, (this.#firstContentAtMs ?? nowMs) - this.#startedAtMs, nowMs)
+        this.#tellAnswered(end.spend)
         this.#owner.feed({ type: 'attempt_succeeded', number: this.number })
         return
       }
@@ -147,7 +143,7 @@ export class AttemptRun implements AttemptListener {
         return
       case 'cancelled':
         this.#closed = true
-        this.#means.view.onCancelled(this.#route, this.#target, false, this.#means.clock.monotonicMs())
+        this.#tellCancelled(false)
         this.#owner.feed({ type: 'attempt_cancelled', number: this.number })
     }
   }
@@ -155,7 +151,37 @@ export class AttemptRun implements AttemptListener {
   #fail(fault: Fault): void {
     if (this.#closed) return
     this.#closed = true
-    this.#means.view.onFailed(this.#route, this.#target, fault, this.#means.clock.monotonicMs())
+    const nowMs = this.#shared.nowMs()
+    this.#shared.states.onFailed(this.#subject, fault, nowMs - this.#startedAtMs, nowMs)
+    // What we refused ourselves, or what was wrong with the request, is no evidence about the route.
+    if (fault.rejected !== true && !failsEverywhere(fault)) this.#tellHindsight('failed', nowMs - this.#startedAtMs, 0)
+    this.#shared.freed()
     this.#owner.feed({ type: 'attempt_failed', number: this.number, fault })
+  }
+
+  #tellAnswered(spend: AttemptSpend): void {
+    const { states } = this.#shared
+    const nowMs = this.#shared.nowMs()
+    const tookMs = nowMs - this.#startedAtMs
+    const firstContentMs = this.#firstContentAtMs === null ? null : this.#firstContentAtMs - this.#startedAtMs
+    const { outputTokens } = spend.usage
+    states.onAnswered(this.#subject, { tookMs, firstContentMs, outputTokens }, nowMs)
+    this.#tellHindsight('answered', this.#subject.basis === 'first_content' ? (firstContentMs ?? tookMs) : tookMs, outputTokens)
+    this.#shared.freed()
+  }
+
+  #tellCancelled(overdue: boolean): void {
+    const nowMs = this.#shared.nowMs()
+    const waitedMs = nowMs - this.#startedAtMs
+    this.#shared.states.onCancelled(this.#subject, overdue, waitedMs, nowMs)
+    // A stream that was given up after its first content had given what it is judged by.
+    if (this.#firstContentAtMs !== null) this.#tellHindsight('answered', this.#firstContentAtMs - this.#startedAtMs, 0)
+    else this.#tellHindsight('given_up', waitedMs, 0)
+    this.#shared.freed()
+  }
+
+  #tellHindsight(outcome: RouteEvidence['outcome'], tookMs: number, size: number): void {
+    const { route, basis } = this.#subject
+    this.#shared.ledger.onAttempt({ startedAtMs: this.#startedAtMs, route, basis, size, outcome, tookMs })
   }
 }

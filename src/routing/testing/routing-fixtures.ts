@@ -4,7 +4,8 @@
  */
 import { operationLimits, runbookMatrix, type OperationType } from '../../operation/matrix.ts'
 import type { Operation } from '../../operation/operation.ts'
-import { createShareRescue, defaultAttemptLimits, defaultRescueShare, type AttemptRules } from '../attempt-rules.ts'
+import { AttemptBudget } from '../attempt-budget.ts'
+import { defaultAttemptLimits, type AttemptRules, type RescuePolicy } from '../attempt-rules.ts'
 import { noOverrides, type Candidate, type Conditions, type RouteConditions } from '../conditions.ts'
 
 export function operationOf(type: OperationType, changes: Partial<Operation> = {}): Operation {
@@ -32,7 +33,9 @@ export function operationOf(type: OperationType, changes: Partial<Operation> = {
 }
 
 export function candidateOf(id: string, changes: Partial<Candidate> = {}): Candidate {
-  return { id, usable: true, unusableReason: null, throttledUntilMs: 0, inFlight: 0, lastFailureMs: Number.NEGATIVE_INFINITY, slow: false, ...changes }
+  const never = Number.NEGATIVE_INFINITY
+  const well = { usable: true, unusableReason: null, throttledUntilMs: 0, inFlight: 0, limit: Number.POSITIVE_INFINITY, probing: false, lastThrottledMs: never, lastFailureMs: never, slow: false }
+  return { id, ...well, ...changes }
 }
 
 export function routeOf(candidates: readonly (Candidate | string)[], changes: Partial<RouteConditions> = {}): RouteConditions {
@@ -42,9 +45,32 @@ export function routeOf(candidates: readonly (Candidate | string)[], changes: Pa
 
 /** Two targets and one server, all well. */
 export function conditionsOf(changes: Partial<Conditions> = {}): Conditions {
-  return { direct: routeOf(['frankfurt', 'ireland']), mcp: routeOf(['ops']), overrides: noOverrides, ...changes }
+  return { direct: routeOf(['frankfurt', 'ireland']), mcp: routeOf(['ops']), overrides: noOverrides, crowded: false, ...changes }
+}
+
+/** Everybody who has nothing to show after half of the requirement is helped, from the other route first. */
+export const helpAtHalf: RescuePolicy = Object.freeze({
+  checkAtMs(work, attempt) {
+    const untilMs = attempt.startedAtMs < work.requiredByMs ? work.requiredByMs : work.deadlineMs
+    return (attempt.startedAtMs + untilMs) / 2
+  },
+  onCheck(work, attempt, facts) {
+    for (const route of [...work.plan.routes].sort((one) => (one === attempt.route ? 1 : -1))) {
+      for (const { id, usable } of facts.conditions[route].candidates) {
+        if (usable && !work.attempts.some((other) => other.target === id && other.route === route)) return { help: true, kind: 'rescue', route, target: id }
+      }
+    }
+    return { help: false, checkAgainAtMs: Number.POSITIVE_INFINITY }
+  },
+  isWorthStarting: () => true,
+  latestStartMs: (work) => work.requiredByMs,
+} satisfies RescuePolicy)
+
+/** A budget that is never short in a test of some operations. */
+export function plentyOfRetries(): AttemptBudget {
+  return new AttemptBudget(1, 1_000)
 }
 
 export function rulesOf(changes: Partial<AttemptRules> = {}): AttemptRules {
-  return { policy: createShareRescue(defaultRescueShare), retryBudget: { spend: () => true }, limits: defaultAttemptLimits, ...changes }
+  return { policy: helpAtHalf, retryBudget: plentyOfRetries(), limits: defaultAttemptLimits, ...changes }
 }

@@ -1,0 +1,144 @@
+/**
+ * What all operations of one router share: the view of the targets, the budgets, the waiting room, the record of decisions,
+ * and who runs. It joins the core's pure parts to the clock and the event stream; it decides nothing itself.
+ *
+ * Whenever attempts have ended, those who wait for room are told, the most urgent first, until one in a row finds none.
+ */
+import type { Operation } from '../../operation/operation.ts'
+import type { SystemEvent } from '../../operation/system-event.ts'
+import { AttemptBudget } from '../../routing/attempt-budget.ts'
+import type { MachineEvent } from '../../routing/attempt-machine.ts'
+import { defaultAttemptLimits, type AttemptLimits, type AttemptRules } from '../../routing/attempt-rules.ts'
+import { ChancePolicy, type ChanceSettings } from '../../routing/chance-policy.ts'
+import type { Conditions, Topology } from '../../routing/conditions.ts'
+import { DecisionLedger } from '../../routing/decision-ledger.ts'
+import { TargetStates, type TargetStateSettings } from '../../routing/target-states.ts'
+import { WaitingRoom, type Waiter } from '../../routing/waiting-room.ts'
+import type { HybridRouterParts, RouterSettings } from '../hybrid-router.ts'
+
+/** One operation that runs, as the shared state sees it. */
+export interface RunningEntry extends Waiter {
+  feed(event: MachineEvent): void
+}
+
+/** Retries that a quiet process has saved up: enough for a burst of failures on one target. */
+const retryBurst = 10
+/** Of those who wait, so many in a row may find no room before the others are left to the next end of an attempt. */
+const looksInARow = 4
+
+export class RouterState {
+  readonly parts: HybridRouterParts
+  readonly states: TargetStates
+  readonly ledger: DecisionLedger
+  readonly room: WaitingRoom<RunningEntry>
+  readonly running = new Set<RunningEntry>()
+  closed = false
+  #targets: TargetStateSettings
+  #chance: ChanceSettings
+  #retryShare: number
+  #policy: ChancePolicy
+  #retryBudget: AttemptBudget
+  #rules: AttemptRules
+  #roomFreed = false
+  #waking = false
+  #idle: (() => void)[] = []
+
+  constructor(parts: HybridRouterParts) {
+    const settings = parts.settings()
+    this.parts = parts
+    this.#targets = settings.targets
+    this.#chance = settings.chance
+    this.#retryShare = settings.retryShare
+    this.states = new TargetStates(settings.targets)
+    this.ledger = new DecisionLedger(settings.retainedDecisions)
+    this.room = new WaitingRoom(settings.waitingPlaces)
+    this.#policy = new ChancePolicy(settings.chance, this.states.forecast)
+    this.#retryBudget = new AttemptBudget(settings.retryShare, retryBurst)
+    this.#rules = this.#makeRules()
+  }
+
+  nowMs(): number {
+    return this.parts.clock.monotonicMs()
+  }
+
+  /** Made anew only when the settings that they depend on have changed. */
+  rules(settings: RouterSettings): AttemptRules {
+    if (settings.targets !== this.#targets) {
+      this.#targets = settings.targets
+      this.states.configure(settings.targets)
+    }
+    if (settings.chance === this.#chance && settings.retryShare === this.#retryShare) return this.#rules
+    if (settings.retryShare !== this.#retryShare) this.#retryBudget = new AttemptBudget(settings.retryShare, retryBurst)
+    if (settings.chance !== this.#chance) this.#policy = new ChancePolicy(settings.chance, this.states.forecast)
+    this.#chance = settings.chance
+    this.#retryShare = settings.retryShare
+    this.#rules = this.#makeRules()
+    return this.#rules
+  }
+
+  conditions(topology: Topology, settings: RouterSettings, nowMs: number): Conditions {
+    return this.states.conditions(topology, settings.overrides, nowMs, this.parts.random.next())
+  }
+
+  conditionsFor(operation: Operation): Conditions {
+    return this.conditions(this.parts.topology(operation), this.parts.settings(), this.nowMs())
+  }
+
+  began(run: RunningEntry): void {
+    this.running.add(run)
+    this.#retryBudget.earn()
+    this.#policy.earn()
+  }
+
+  ended(run: RunningEntry): void {
+    this.running.delete(run)
+    if (this.running.size > 0 || this.#idle.length === 0) return
+    const waiting = this.#idle
+    this.#idle = []
+    for (const resolve of waiting) resolve()
+  }
+
+  /** An attempt has ended, so that its target may take another one. */
+  freed(): void {
+    this.#roomFreed = true
+  }
+
+  /** After every step of an operation: what the step has changed for the others. */
+  settle(): void {
+    for (const { route, target, change } of this.states.takeChanges()) {
+      this.publish({ type: change === 'tripped' ? 'breaker_tripped' : 'breaker_recovered', atMs: this.parts.clock.nowMs(), route, target })
+    }
+    if (!this.#roomFreed || this.#waking) return
+    this.#waking = true
+    while (this.#roomFreed) {
+      this.#roomFreed = false
+      this.#wakeWaiters()
+    }
+    this.#waking = false
+  }
+
+  #wakeWaiters(): void {
+    const { entries } = this.room
+    let index = 0
+    while (index < looksInARow) {
+      const entry = entries[index]
+      if (entry === undefined) return
+      entry.feed({ type: 'room' })
+      if (entries[index] === entry) index += 1
+    }
+  }
+
+  publish(event: SystemEvent): void {
+    this.parts.events.publish(event)
+  }
+
+  drain(): Promise<void> {
+    if (this.running.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  #makeRules(): AttemptRules {
+    const limits: AttemptLimits = this.parts.limits ?? defaultAttemptLimits
+    return { policy: this.#policy, retryBudget: this.#retryBudget, limits }
+  }
+}

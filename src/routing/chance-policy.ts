@@ -1,0 +1,239 @@
+/**
+ * Help before a failure, by chance. Two reasons, each with its own budget:
+ *
+ *   rescue  the chance that what runs misses the requirement, given how long it has already taken, has passed the threshold,
+ *           and another candidate's own chance to miss is clearly lower. Any allowed route; what shares least with the
+ *           running attempt is preferred.
+ *   hedge   the attempt has outlived the tail of its own history. Another target of the same route only, and never when the
+ *           system is crowded, when a target there was throttled lately, in emergency mode, or for what must not be repeated.
+ *           A process that has seen too little has no tail and hedges nothing.
+ *
+ * It also says what is not worth starting: an attempt that, by what was measured, cannot answer by the hard timeout. One in
+ * twenty is let through all the same, so that a target which has become quicker is noticed; an emergency always is.
+ *
+ * The threshold follows `fallbackAggressiveness`: 0.5 is the configured one, 1 the slightest risk, 0 never before a failure.
+ * Sources: house design ("The decisions that make it better than a retry loop"), public contract, part 7.
+ */
+import type { Route } from '../operation/matrix.ts'
+import { AttemptBudget } from './attempt-budget.ts'
+import type { PendingAttempt, PendingWork, RescuePolicy, RescueVerdict, StepFacts } from './attempt-rules.ts'
+import { isReady } from './candidate-order.ts'
+import { inEmergencyMode } from './claim.ts'
+import { otherRoute, type Candidate, type Overrides } from './conditions.ts'
+import type { LatencyBasis } from './latency-estimates.ts'
+import type { LatencyForecast } from './latency-forecast.ts'
+import { estimateKey as keyOf } from './target-record.ts'
+
+export interface ChanceSettings {
+  /** The chance of a miss at which a rescue starts, 0 to 1. */
+  readonly rescueThreshold: number
+  /** Rescues per operation, over the whole process, 0 to 1. */
+  readonly rescueShare: number
+  readonly hedging: boolean
+  /** Hedges per operation, over the whole process, 0 to 1. */
+  readonly hedgeShare: number
+  /** 0 to 1; 0.5 leaves the threshold as it is. */
+  readonly aggressiveness: number
+}
+
+export const defaultChanceSettings: ChanceSettings = Object.freeze({
+  rescueThreshold: 0.2,
+  rescueShare: 0.2,
+  hedging: true,
+  hedgeShare: 0.05,
+  aggressiveness: 0.5,
+})
+
+/** Rescues and hedges that a quiet process has saved up: a burst on one target before its breaker opens. */
+const burst = 20
+/** Rescues that only emergencies and critical work may spend: humble work must not use up what they need. */
+const keptForCritical = 10
+/** A helper is clearly better when its chance to miss is below this share of the runner's. */
+const clearlyBetter = 0.7
+/** Among helpers this much alike, the one that shares less with the running attempt is taken. */
+const alike = 0.8
+/** The slightest risk: at full aggressiveness the threshold is this share of the configured one. */
+const slightestShare = 0.05
+/** Nothing there to help now: looked at again after this share of what is left. */
+const lookAgainShare = 1 / 8
+/** ms. No attempt is looked at more often. */
+const shortestLookMs = 5
+/** Samples before an estimate may refuse work, the chance of a miss at which it does, and how much is let through to learn. */
+const doubtSamples = 20
+const hopelessChance = 0.99
+const letThroughShare = 0.05
+/** The share of its kind that an attempt started at the latest useful instant is as quick as. */
+const usualShare = 0.5
+/** ms after a throttle in which nothing is hedged on that route. */
+const throttledLatelyMs = 10_000
+
+export class ChancePolicy implements RescuePolicy {
+  readonly rescues: AttemptBudget
+  readonly hedges: AttemptBudget
+  readonly #forecast: LatencyForecast
+  readonly #settings: ChanceSettings
+  readonly #threshold: number
+
+  constructor(settings: ChanceSettings, forecast: LatencyForecast) {
+    this.#settings = settings
+    this.#forecast = forecast
+    this.#threshold = thresholdOf(settings.rescueThreshold, settings.aggressiveness)
+    this.rescues = new AttemptBudget(settings.rescueShare, burst)
+    this.hedges = new AttemptBudget(settings.hedging ? settings.hedgeShare : 0, burst / 2)
+  }
+
+  /** An operation was admitted. */
+  earn(): void {
+    this.rescues.earn()
+    this.hedges.earn()
+  }
+
+  checkAtMs(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): number {
+    if (!hasOthers(work, facts)) return Number.POSITIVE_INFINITY
+    const { startedAtMs } = attempt
+    const { type } = work.operation
+    const basis = basisOf(work)
+    const key = keyOf(attempt.route, attempt.target)
+    const threshold = this.#thresholdNow(facts)
+    const timeLeftMs = dueByMs(work, startedAtMs) - startedAtMs
+    const crossingMs = this.#forecast.crossingMs(key, type, basis, timeLeftMs, threshold, facts.nowMs)
+    const tailMs = this.#settings.hedging && attempt.repeatable ? this.#forecast.tailMs(key, type, basis, timeLeftMs, threshold, facts.nowMs) : Number.POSITIVE_INFINITY
+    // What is likely to be late from its start on is looked at in the next turn of the timer, not within its own start.
+    return startedAtMs + Math.max(shortestLookMs, Math.min(crossingMs, tailMs))
+  }
+
+  onCheck(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): RescueVerdict {
+    const { nowMs } = facts
+    const { type } = work.operation
+    const basis = basisOf(work)
+    const byMs = dueByMs(work, nowMs)
+    const threshold = this.#thresholdNow(facts)
+    const miss = this.#missOfRunning(work, basis, byMs, nowMs)
+    let wanted = false
+    if (miss >= threshold) {
+      wanted = true
+      const helper = this.#bestHelper(work, attempt, basis, byMs, miss, facts)
+      if (helper !== null && this.rescues.spend(work.priorityRank === 0 ? 0 : keptForCritical)) return { help: true, kind: 'rescue', ...helper }
+    }
+    const waitedMs = nowMs - attempt.startedAtMs
+    const key = keyOf(attempt.route, attempt.target)
+    const timeLeftMs = byMs - attempt.startedAtMs
+    const tailMs = attempt.repeatable && this.#mayHedge(facts) ? this.#forecast.tailMs(key, type, basis, timeLeftMs, threshold, nowMs) : Number.POSITIVE_INFINITY
+    if (waitedMs >= tailMs) {
+      wanted = true
+      const target = hedgeTarget(work, attempt, facts)
+      if (target !== null && this.hedges.spend()) return { help: true, kind: 'hedge', route: attempt.route, target }
+    }
+    if (wanted) return { help: false, checkAgainAtMs: nowMs + Math.max(shortestLookMs, lookAgainShare * (byMs - nowMs)) }
+    const crossing = attempt.startedAtMs + this.#forecast.search(key, type, basis, waitedMs, timeLeftMs, threshold, nowMs)
+    const tail = attempt.startedAtMs + tailMs
+    return { help: false, checkAgainAtMs: Math.max(nowMs + shortestLookMs, Math.min(crossing, tail > nowMs ? tail : crossing)) }
+  }
+
+  isWorthStarting(work: PendingWork, route: Route, target: string, atMs: number, facts: StepFacts): boolean {
+    const { type } = work.operation
+    if (type === 'emergency' || facts.random < letThroughShare) return true
+    const basis = basisOf(work)
+    const key = keyOf(route, target)
+    if (this.#forecast.estimates.weight(key, type, basis, facts.nowMs) < doubtSamples) return true
+    return this.#forecast.missChance(key, type, basis, 0, work.deadlineMs - atMs, facts.nowMs) < hopelessChance
+  }
+
+  latestStartMs(work: PendingWork, facts: StepFacts): number {
+    const basis = basisOf(work)
+    let usualMs = Number.POSITIVE_INFINITY
+    for (const route of work.plan.routes) {
+      for (const { id } of facts.conditions[route].candidates) {
+        const ownMs = this.#forecast.estimates.ownQuantile(keyOf(route, id), work.operation.type, basis, usualShare)
+        if (ownMs !== undefined) usualMs = Math.min(usualMs, ownMs)
+      }
+    }
+    return dueByMs(work, facts.nowMs) - (Number.isFinite(usualMs) ? usualMs : 0)
+  }
+
+  /** All that runs must miss for the operation to miss. */
+  #missOfRunning(work: PendingWork, basis: LatencyBasis, byMs: number, nowMs: number): number {
+    let miss = 1
+    for (const { route, target, startedAtMs, outcome } of work.attempts) {
+      if (outcome === null) miss *= this.#forecast.missChance(keyOf(route, target), work.operation.type, basis, nowMs - startedAtMs, byMs - nowMs, nowMs)
+    }
+    return miss
+  }
+
+  #bestHelper(work: PendingWork, attempt: PendingAttempt, basis: LatencyBasis, byMs: number, miss: number, facts: StepFacts): { readonly route: Route; readonly target: string } | null {
+    const { nowMs, conditions } = facts
+    let best: { readonly route: Route; readonly target: string } | null = null
+    let bestMiss = miss * clearlyBetter
+    for (const route of helpOrder(work, attempt.route)) {
+      for (const candidate of conditions[route].candidates) {
+        if (wasTried(work, route, candidate.id) || !isReady(candidate, nowMs, work.plan.claim)) continue
+        const its = this.#forecast.missChance(keyOf(route, candidate.id), work.operation.type, basis, 0, byMs - nowMs, nowMs)
+        if (its > bestMiss) continue
+        best = { route, target: candidate.id }
+        bestMiss = its * alike
+      }
+    }
+    return best
+  }
+
+  #mayHedge(facts: StepFacts): boolean {
+    return this.#settings.hedging && !facts.conditions.crowded && !inEmergencyMode(facts.conditions.overrides, facts.nowMs)
+  }
+
+  #thresholdNow(facts: StepFacts): number {
+    const lever = leverValue(facts.conditions.overrides, facts.nowMs)
+    return lever === null ? this.#threshold : thresholdOf(this.#settings.rescueThreshold, lever)
+  }
+}
+
+/** The chance of a miss at which a rescue starts; above 1 none ever does. */
+export function thresholdOf(configured: number, aggressiveness: number): number {
+  if (aggressiveness <= 0) return Number.POSITIVE_INFINITY
+  // Straight on a logarithmic scale, from certainty over the configured one to the slightest risk.
+  if (aggressiveness < 0.5) return configured ** (2 * aggressiveness)
+  return configured * slightestShare ** (2 * aggressiveness - 1)
+}
+
+function leverValue(overrides: Overrides, nowMs: number): number | null {
+  const lever = overrides.fallbackAggressiveness
+  return lever !== null && nowMs < lever.untilMs ? lever.value : null
+}
+
+function basisOf(work: PendingWork): LatencyBasis {
+  return work.streaming ? 'first_content' : 'completion'
+}
+
+/** Until the requirement has passed it counts; from then on the hard timeout does. */
+function dueByMs(work: PendingWork, nowMs: number): number {
+  return nowMs < work.requiredByMs ? work.requiredByMs : work.deadlineMs
+}
+
+const directOther: readonly Route[] = ['mcp', 'direct']
+const mcpOther: readonly Route[] = ['direct', 'mcp']
+
+function helpOrder(work: PendingWork, running: Route): readonly Route[] {
+  if (work.plan.routes.length < 2) return work.plan.routes
+  return otherRoute(running) === 'mcp' ? directOther : mcpOther
+}
+
+function hasOthers(work: PendingWork, facts: StepFacts): boolean {
+  let candidates = 0
+  for (const route of work.plan.routes) candidates += facts.conditions[route].candidates.length
+  return candidates > 1
+}
+
+function wasTried(work: PendingWork, route: Route, target: string): boolean {
+  for (const attempt of work.attempts) if (attempt.target === target && attempt.route === route) return true
+  return false
+}
+
+function hedgeTarget(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): string | null {
+  const { candidates } = facts.conditions[attempt.route]
+  let found: Candidate | null = null
+  for (const candidate of candidates) {
+    if (facts.nowMs - candidate.lastThrottledMs < throttledLatelyMs) return null
+    if (found !== null || candidate.slow || candidate.probing) continue
+    if (!wasTried(work, attempt.route, candidate.id) && isReady(candidate, facts.nowMs, work.plan.claim)) found = candidate
+  }
+  return found?.id ?? null
+}

@@ -1,0 +1,132 @@
+/**
+ * When to look at an attempt: the instant at which its chance of a miss passes a threshold, and the tail of its kind, from the
+ * estimates. An attempt is looked at once, then, and not by polling.
+ *
+ * Both instants are the same for all operations of a type on a target that begin with the same time left, so they are kept
+ * and made anew when they are a second old, when the time left is another one, or when something bad was learnt: the
+ * attempts of a busy service share one search.
+ *
+ * Pure: told the time. Source: house design, "Budget, not timeout" and "Hedging with a budget".
+ */
+import type { OperationType } from '../operation/matrix.ts'
+import { operationTypes } from '../operation/matrix.ts'
+import { LatencyEstimates, type LatencyBasis, type LatencyEstimateSettings } from './latency-estimates.ts'
+
+interface Kept {
+  madeAtMs: number
+  version: number
+  timeLeftMs: number
+  threshold: number
+  crossingMs: number
+  tailMs: number
+}
+
+/** ms. Estimates move with their half-life of many seconds; after a second they are hardly different. */
+const keptForMs = 1_000
+/** Two operations whose time left differs by less than this share are alike. */
+const alikeShare = 0.02
+/** Samples before a tail is believed: fewer have none. */
+const tailSamples = 20
+/** A hedge waits for more than this many medians (house design). */
+const tailMedians = 3
+/**
+ * ... and for the 95th percentile, as long as that is below this many medians. Where every twentieth answer is slow, the
+ * 95th percentile is one of the slow ones, and waiting for it would help nobody.
+ */
+const mostMedians = 4
+/** The first step of the search, as a share of the time left, and the halvings after it: exact to 1 % of the time left. */
+const firstStepShare = 1 / 32
+const halvings = 4
+
+export class LatencyForecast {
+  readonly estimates: LatencyEstimates
+  readonly #kept = new Map<string, (Kept | undefined)[]>()
+  #version = 0
+
+  constructor(settings: LatencyEstimateSettings) {
+    this.estimates = new LatencyEstimates(settings)
+  }
+
+  /** After this much waiting the chance of a miss has passed `threshold`; Infinity when it does not within the time left. */
+  crossingMs(key: string, type: OperationType, basis: LatencyBasis, timeLeftMs: number, threshold: number, nowMs: number): number {
+    return this.#keptFor(key, type, basis, timeLeftMs, threshold, nowMs).crossingMs
+  }
+
+  /** Older than this, an attempt has outlived the tail of its own history; Infinity while the history is too short. */
+  tailMs(key: string, type: OperationType, basis: LatencyBasis, timeLeftMs: number, threshold: number, nowMs: number): number {
+    return this.#keptFor(key, type, basis, timeLeftMs, threshold, nowMs).tailMs
+  }
+
+  missChance(key: string, type: OperationType, basis: LatencyBasis, waitedMs: number, remainingMs: number, nowMs: number): number {
+    return this.estimates.missChance(key, type, basis, waitedMs, remainingMs, nowMs)
+  }
+
+  /** The first instant after `waitedMs` at which the chance of a miss reaches `threshold`: doubling steps, then halving. */
+  search(key: string, type: OperationType, basis: LatencyBasis, waitedMs: number, timeLeftMs: number, threshold: number, nowMs: number): number {
+    if (threshold > 1) return Number.POSITIVE_INFINITY
+    const reaches = (waited: number): boolean => this.estimates.missChance(key, type, basis, waited, timeLeftMs - waited, nowMs) >= threshold
+    if (reaches(waitedMs)) return waitedMs
+    let low = waitedMs
+    let stepMs = timeLeftMs * firstStepShare
+    let high = low + stepMs
+    while (high < timeLeftMs && !reaches(high)) {
+      low = high
+      stepMs *= 2
+      high = low + stepMs
+    }
+    if (high > timeLeftMs) high = timeLeftMs
+    for (let turn = 0; turn < halvings; turn += 1) {
+      const middle = (low + high) / 2
+      if (reaches(middle)) high = middle
+      else low = middle
+    }
+    return high
+  }
+
+  onAbandoned(key: string, type: OperationType, basis: LatencyBasis, waitedMs: number, nowMs: number): void {
+    this.estimates.onAbandoned(key, type, basis, waitedMs, nowMs)
+    this.expire()
+  }
+
+  /** Something bad was learnt: nothing kept holds any more. */
+  expire(): void {
+    this.#version += 1
+  }
+
+  #keptFor(key: string, type: OperationType, basis: LatencyBasis, timeLeftMs: number, threshold: number, nowMs: number): Kept {
+    let ofKey = this.#kept.get(key)
+    if (ofKey === undefined) {
+      ofKey = []
+      this.#kept.set(key, ofKey)
+    }
+    const index = operationTypes.indexOf(type) * 2 + (basis === 'completion' ? 0 : 1)
+    const known = ofKey[index]
+    if (
+      known !== undefined &&
+      known.version === this.#version &&
+      nowMs - known.madeAtMs < keptForMs &&
+      known.threshold === threshold &&
+      Math.abs(known.timeLeftMs - timeLeftMs) <= alikeShare * timeLeftMs
+    ) {
+      return known
+    }
+    const made: Kept = {
+      madeAtMs: nowMs,
+      version: this.#version,
+      timeLeftMs,
+      threshold,
+      crossingMs: this.search(key, type, basis, 0, timeLeftMs, threshold, nowMs),
+      tailMs: this.#tail(key, type, basis, nowMs),
+    }
+    ofKey[index] = made
+    return made
+  }
+
+  #tail(key: string, type: OperationType, basis: LatencyBasis, nowMs: number): number {
+    if (this.estimates.weight(key, type, basis, nowMs) < tailSamples) return Number.POSITIVE_INFINITY
+    const medianMs = this.estimates.ownQuantile(key, type, basis, 0.5)
+    const p95Ms = this.estimates.ownQuantile(key, type, basis, 0.95)
+    if (medianMs === undefined || p95Ms === undefined) return Number.POSITIVE_INFINITY
+    return Math.max(tailMedians * medianMs, Math.min(p95Ms, mostMedians * medianMs))
+  }
+}
