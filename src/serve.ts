@@ -81,7 +81,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   followConfiguration(config, events, direct, log)
 
   const health = createHealth(config, router, clock)
-  const authenticator = createAuthenticator(() => config.current().auth)
+  const authenticator = createAuthenticator({ config: () => config.current(), clock })
   const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, health, onInternalError })
   const closeParts = async (): Promise<void> => {
     direct.close()

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { defaultConfig } from '../config/resolve-config.ts'
 import type { ApiKeyConfig, AuthConfig } from '../config/schema.ts'
+import { createVirtualClock } from '../runtime/virtual-clock.ts'
 import { createKeyRing } from './adapters/key-ring.ts'
-import { authenticate, isForwarded, isPublicRead, type Authentication, type Credentials } from './authenticate.ts'
+import { authenticate, isForwarded, isPublicRead, type Authentication, type Credentials, type PresentedToken } from './authenticate.ts'
 import { createAuthenticator } from './authenticator.ts'
 import { requireRole, seesTenant, tenantFor, type Principal } from './principal.ts'
 
@@ -20,7 +22,8 @@ const local: Credentials = { remoteAddress: '127.0.0.1', host: 'localhost:8080',
 const remote: Credentials = { remoteAddress: '203.0.113.7', host: 'router.example', forwarded: true, publicRead: false }
 
 /** What matters of the outcome, in one word or three. */
-function summary(outcome: Authentication): string {
+function summary(outcome: Authentication | PresentedToken | Promise<Authentication>): string {
+  if (outcome instanceof Promise || outcome.kind === 'token') return 'a token'
   return outcome.kind === 'principal' ? outcome.principal.name : `${outcome.code} ${outcome.reason}`
 }
 
@@ -100,7 +103,7 @@ describe('with keys', () => {
   })
 
   test('a 401 says how to authenticate, a 403 does not', () => {
-    const challenge = (outcome: Authentication): string | null => (outcome.kind === 'refused' ? outcome.challenge : '')
+    const challenge = (outcome: Authentication | PresentedToken): string | null => (outcome.kind === 'refused' ? outcome.challenge : '')
     expect(challenge(authenticate(remote, auth, ring))).toBe('Bearer realm="hybrid-routing"')
     expect(challenge(authenticate({ ...remote, xApiKey: 'nobody' }, auth, ring))).toBe('Bearer realm="hybrid-routing", error="invalid_token"')
     expect(challenge(authenticate({ ...remote, xApiKey: 'a', authorization: 'Bearer b' }, auth, ring))).toBe('Bearer realm="hybrid-routing", error="invalid_request"')
@@ -128,7 +131,7 @@ describe('with keys', () => {
 
   test('a key that a reload withdraws stops working, and a new one works', () => {
     let current: AuthConfig | null = auth
-    const authenticator = createAuthenticator(() => current)
+    const authenticator = createAuthenticator({ config: () => ({ ...defaultConfig(), auth: current }), clock: createVirtualClock() })
     const admin = { ...remote, xApiKey: 'admin-key' }
     expect(summary(authenticator.authenticate(admin))).toBe('ops')
     current = { ...auth, keys: [{ name: 'new', role: 'admin', secret: 'new-key', tenant: null, ...noLimits }] }

@@ -3,7 +3,8 @@
  *
  * With keys: `Authorization: Bearer KEY` or `x-api-key: KEY`; two different keys are refused, because whichever was taken
  * the other would be a surprise. An Authorization of another scheme beside an `x-api-key` (an SDK that signs for AWS) is
- * not ours and is passed over.
+ * not ours and is passed over. What is no known key and has the form of a token (JWT) is handed on to be verified, where
+ * an identity provider is configured; keys come first, so that they never wait for it.
  *
  * Without keys, callers on this machine may do everything, and web pages must not get in through their browser: the caller's
  * address and the Host must be loopback (a rebound DNS name shows in Host), an Origin must be this service's own, and what
@@ -14,6 +15,7 @@
 import { isLoopbackAddress, isLoopbackAuthority } from '../config/loopback.ts'
 import type { AuthConfig } from '../config/schema.ts'
 import type { Principal, Refusal, RefusalReason } from './principal.ts'
+import { looksLikeToken } from './token-claims.ts'
 
 /** What authentication needs to know of a request. Header values as they came; absent and empty are the same. */
 export interface Credentials {
@@ -21,6 +23,7 @@ export interface Credentials {
   readonly xApiKey?: string | undefined
   /** Of the socket; absent when it is already gone. */
   readonly remoteAddress?: string | undefined
+  readonly xForwardedFor?: string | undefined
   /** Host, or `:authority` over HTTP/2. */
   readonly host?: string | undefined
   readonly origin?: string | undefined
@@ -43,8 +46,23 @@ export interface KeyRing {
 
 export type Authentication =
   | { readonly kind: 'principal'; readonly principal: Principal }
-  /** `challenge` is the value of WWW-Authenticate; null with a 403, which no key would change. */
-  | (Refusal & { readonly challenge: string | null })
+  | RefusedAuthentication
+
+export type RefusedAuthentication = Refusal & {
+  /** The value of WWW-Authenticate; null with a 403, which no key would change. */
+  readonly challenge: string | null
+  readonly retryAfterMs?: number
+  /** Whose failure it is: the socket's address, or the client's behind a trusted proxy. */
+  readonly address?: string
+  /** With this failure the address is locked out. */
+  readonly lockout?: { readonly failures: number; readonly lockMs: number }
+}
+
+/** What may be a token: it is to be verified, which takes a promise. */
+export interface PresentedToken {
+  readonly kind: 'token'
+  readonly token: string
+}
 
 /** Longer than any key can be configured (`auth.keys[].secret`): not worth hashing. */
 const longestKey = 1_024
@@ -53,7 +71,7 @@ export const localPrincipal: Principal = Object.freeze({ name: 'local', role: 'a
 /** Who reads the public health pages without a key. */
 export const anonymousPrincipal: Principal = Object.freeze({ name: 'anonymous', role: 'viewer', tenant: null, local: false })
 
-export function authenticate(credentials: Credentials, auth: AuthConfig | null, ring: KeyRing): Authentication {
+export function authenticate(credentials: Credentials, auth: AuthConfig | null, ring: KeyRing): Authentication | PresentedToken {
   return auth === null ? authenticateLocal(credentials) : authenticateKey(credentials, auth, ring)
 }
 
@@ -74,7 +92,7 @@ function authenticateLocal(credentials: Credentials): Authentication {
   return { kind: 'principal', principal: localPrincipal }
 }
 
-function authenticateKey(credentials: Credentials, auth: AuthConfig, ring: KeyRing): Authentication {
+function authenticateKey(credentials: Credentials, auth: AuthConfig, ring: KeyRing): Authentication | PresentedToken {
   const authorization = credentials.authorization?.trim() ?? ''
   const bearer = /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? ''
   const xApiKey = credentials.xApiKey?.trim() ?? ''
@@ -90,8 +108,16 @@ function authenticateKey(credentials: Credentials, auth: AuthConfig, ring: KeyRi
       : refused('unauthorized', 'unknown_scheme', 'The Authorization is of another scheme: send a key as Authorization: Bearer KEY or x-api-key: KEY.')
   }
   const holder = presented.length > longestKey ? null : ring.find(presented)
-  if (holder === null) return refused('unauthorized', 'unknown_key', 'The key is not known.', 'invalid_token')
+  if (holder === null) {
+    if (auth.jwt !== null && looksLikeToken(presented)) return { kind: 'token', token: presented }
+    return refused('unauthorized', 'unknown_key', 'The key is not known.', 'invalid_token')
+  }
   return { kind: 'principal', principal: { name: holder.name, role: holder.role, tenant: holder.tenant, local: false } }
+}
+
+/** Whether anything is presented that could be a guess. */
+export function presentsSecret(credentials: Credentials): boolean {
+  return (credentials.authorization ?? '') !== '' || (credentials.xApiKey ?? '') !== ''
 }
 
 /** Whether a proxy says that it passed the request on. Header names in lower case, as Node gives them. */
@@ -113,8 +139,9 @@ function isSameOrigin(origin: string, host: string): boolean {
   return authority !== undefined && isLoopbackAuthority(authority) && authority.toLowerCase() === host.toLowerCase()
 }
 
-function refused(code: Refusal['code'], reason: RefusalReason, detail: string, bearerError?: string): Authentication {
+/** With the challenge of RFC 6750, section 3. */
+export function refused(code: Refusal['code'], reason: RefusalReason, detail: string, bearerError?: string): RefusedAuthentication {
   const realm = 'Bearer realm="hybrid-routing"'
-  const challenge = code === 'forbidden' ? null : bearerError === undefined ? realm : `${realm}, error="${bearerError}"`
+  const challenge = code !== 'unauthorized' ? null : bearerError === undefined ? realm : `${realm}, error="${bearerError}"`
   return { kind: 'refused', code, reason, detail, challenge }
 }

@@ -19,7 +19,8 @@ export interface Principal {
 
 export interface Refusal {
   readonly kind: 'refused'
-  readonly code: 'unauthorized' | 'forbidden'
+  /** `rate_limited`: locked out for a while; `no_route_available`: the issuer of the token cannot be asked. */
+  readonly code: 'unauthorized' | 'forbidden' | 'rate_limited' | 'no_route_available'
   /** Why, in a closed list, for the security log. */
   readonly reason: RefusalReason
   /** Safe to show. */
@@ -35,6 +36,10 @@ export const refusalReasons = [
   'forwarded',
   'foreign_host',
   'foreign_origin',
+  'invalid_token',
+  'token_claims',
+  'issuer_unavailable',
+  'locked_out',
   'role',
   'tenant',
 ] as const

@@ -1,14 +1,21 @@
 /**
- * Headers that every answer carries: nothing is cached, nothing is sniffed, no page may be framed or load anything from
- * elsewhere, and the correlation id is there. No header says which software answers.
+ * Headers that every answer carries: nothing is cached, nothing is sniffed, nothing may be framed or embedded by a page of
+ * another origin, and the correlation id is there; a page of ours loads nothing from elsewhere. No header says which
+ * software answers.
  */
 export function answerHeaders(correlationId: string): Record<string, string> {
   return {
     'x-correlation-id': correlationId,
     'x-content-type-options': 'nosniff',
     'cache-control': 'no-store',
+    'content-security-policy': "frame-ancestors 'none'",
+    'cross-origin-resource-policy': 'same-origin',
+    'x-frame-options': 'DENY',
   }
 }
+
+/** Over TLS: a browser that was here once comes back with TLS only (RFC 6797), for a year. */
+export const transportHeaders: Readonly<Record<string, string>> = { 'strict-transport-security': 'max-age=31536000' }
 
 /** For pages: no script at all, styles in the page itself only. */
 export const pageHeaders: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 /**
  * The service's port: Fastify on a server that speaks HTTP/1.1 and cleartext HTTP/2, with what is the same for every route:
- * correlation id, size of URI and headers, authentication, the JSON body, and one shape for every error. Routes are in one
+ * correlation id, size of URI and headers, access (`access.ts`), the JSON body, and one shape for every error. Routes are in one
  * file per resource; the composition root may register more before it listens.
  *
  * Order for a request: URI and headers in size (414, 431), correlation id (400), route (404, 405), key and role (401, 403),
@@ -9,18 +9,19 @@
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { isForwarded, isPublicRead } from '../auth/authenticate.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
-import { requireRole } from '../auth/principal.ts'
 import type { Config } from '../config/schema.ts'
 import type { Intake } from '../intake/intake.ts'
 import { OperationError } from '../operation/problem.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { createDualProtocolServer } from '../runtime/dual-protocol-server.ts'
+import { createDualProtocolServer, type DualProtocolServer } from '../runtime/dual-protocol-server.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Ids } from '../runtime/ids.ts'
-import { answerHeaders } from './answer-headers.ts'
+import type { TlsSettings } from '../runtime/tls-door.ts'
+import { createAccessControl, pathOf, type AccessDecision } from './access.ts'
+import { answerHeaders, transportHeaders } from './answer-headers.ts'
+import { corsHeaders, preflightHeaders } from './cors.ts'
 import { readCorrelationId } from './exchange.ts'
 import { registerHealth, type HealthStatus } from './health.ts'
 import { parseJsonBody } from './json-body.ts'
@@ -45,12 +46,16 @@ export interface HttpServerParts {
   readonly health: () => HealthStatus
   /** A request failed by our own mistake: for the log. */
   readonly onInternalError: (error: unknown, correlationId: string) => void
+  /** TLS in place of cleartext. */
+  readonly tls?: TlsSettings
 }
 
 export interface HttpServer {
   /** For further front doors, before `listen`. Their routes say their access in `config`. */
   readonly app: FastifyInstance
   listen(host: string, port: number): Promise<AddressInfo>
+  /** Another certificate for new connections; throws when it cannot be used. */
+  setTls(settings: TlsSettings): void
   /** Not ready any more; connections end with their next answer. */
   beginDrain(): void
   /** Ends what is left after a short grace. */
@@ -58,14 +63,16 @@ export interface HttpServer {
 }
 
 export function createHttpServer(parts: HttpServerParts): HttpServer {
-  const { authenticator, clock, ids, intake } = parts
+  const { authenticator, clock, events, ids, intake } = parts
   const { limits } = parts.config()
   const paths = createKnownPaths()
+  const checkAccess = createAccessControl({ authenticator, clock, events })
   let draining = false
+  let door: Pick<DualProtocolServer, 'setTls'> | undefined
 
   const app = fastify({
-    serverFactory: (handler) =>
-      createDualProtocolServer(handler as unknown as Parameters<typeof createDualProtocolServer>[0], {
+    serverFactory: (handler) => {
+      const server = createDualProtocolServer(handler as unknown as Parameters<typeof createDualProtocolServer>[0], {
         clock,
         firstByteTimeoutMs: httpLimits.firstByteTimeoutMs,
         headersTimeoutMs: limits.headersTimeoutMs,
@@ -75,7 +82,11 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
         maxConcurrentStreams: httpLimits.maxConcurrentStreams,
         maxConnections: limits.connections,
         closeGraceMs: httpLimits.closeGraceMs,
-      }) as unknown as Server,
+        ...(parts.tls === undefined ? {} : { tls: parts.tls }),
+      })
+      door = server
+      return server as unknown as Server
+    },
     bodyLimit: limits.bodyBytes,
     routerOptions: { maxParamLength: limits.uriBytes },
     clientErrorHandler: (error, socket) => answerMalformedRequest(error, socket, limits.uriBytes, ids.next('cor')),
@@ -92,10 +103,14 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     const given = readCorrelationId(request.headers)
     request.exchange = { correlationId: given ?? ids.next('cor'), arrivedAtMs: clock.monotonicMs(), createdAtMs: clock.nowMs(), principal: undefined }
     reply.headers(answerHeaders(request.exchange.correlationId))
+    // On the response itself, so that streams, which write their own head, carry them too.
+    if (parts.tls !== undefined) setAll(reply, transportHeaders)
+    const { origins } = parts.config().server.cors
+    if (origins.length > 0) setAll(reply, corsHeaders(request.headers.origin, origins))
     if (draining && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
   }
 
-  const refusalOf = (request: FastifyRequest, reply: FastifyReply): OperationError | undefined => {
+  const refusalOf = (request: FastifyRequest, reply: FastifyReply): AccessDecision | Promise<AccessDecision> => {
     const url = request.raw.url ?? ''
     if (url.length > limits.uriBytes) return new OperationError('uri_too_long', `The URI is longer than ${limits.uriBytes} bytes.`)
     if (headerBytes(request.raw.rawHeaders) > limits.headerBytes) return new OperationError('headers_too_large', `The header section is larger than ${limits.headerBytes} bytes.`)
@@ -104,7 +119,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
       return new OperationError('invalid_request', `X-Correlation-Id: ${message}`, { errors: [{ path: 'X-Correlation-Id', message }] })
     }
     if (request.is404) return unknownRoute(request.method, pathOf(url))
-    return authenticate(request, reply)
+    return checkAccess(request, reply, request.routeOptions.config.access ?? 'admin')
   }
 
   const unknownRoute = (method: string, path: string): OperationError => {
@@ -113,36 +128,27 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     return new OperationError('method_not_allowed', `${method} is not answered here; ${allow.join(', ')} is.`, { allow })
   }
 
-  const authenticate = (request: FastifyRequest, reply: FastifyReply): OperationError | undefined => {
-    const access = request.routeOptions.config.access ?? 'admin'
-    if (access === 'public') return undefined
-    const { headers } = request
-    const authentication = authenticator.authenticate({
-      authorization: headers.authorization,
-      xApiKey: single(headers['x-api-key']),
-      remoteAddress: request.raw.socket.remoteAddress,
-      host: headers.host ?? single(headers[':authority']),
-      origin: headers.origin,
-      forwarded: isForwarded(Object.keys(headers)),
-      publicRead: isPublicRead(request.method, pathOf(request.raw.url ?? '')),
-    })
-    if (authentication.kind === 'refused') {
-      if (authentication.challenge !== null) reply.header('www-authenticate', authentication.challenge)
-      parts.events.publish({ type: 'authentication_failed', atMs: clock.nowMs(), remoteAddress: request.raw.socket.remoteAddress ?? '', correlationId: request.exchange.correlationId })
-      return new OperationError(authentication.code, authentication.detail)
-    }
-    request.exchange.principal = authentication.principal
-    const refusal = requireRole(authentication.principal, access)
-    return refusal === null ? undefined : new OperationError(refusal.code, refusal.detail)
+  const answerPreflight = (request: FastifyRequest): Readonly<Record<string, string>> | null => {
+    if (request.method !== 'OPTIONS') return null
+    return preflightHeaders(request.method, request.headers, parts.config().server.cors.origins, paths.methodsOf(pathOf(request.raw.url ?? '')))
   }
 
   app.decorateRequest('exchange')
   app.addHook('onRoute', (route) => paths.add(route.url, [route.method].flat()))
   app.addHook('onRequest', (request, reply, done) => {
     beginExchange(request, reply)
+    const preflight = answerPreflight(request)
+    if (preflight !== null) {
+      reply.code(204).headers(preflight).send()
+      return
+    }
+    const finish = (refusal: AccessDecision): void => {
+      if (refusal === undefined) done()
+      else sendError(reply, refusal, request.exchange.correlationId)
+    }
     const refusal = refusalOf(request, reply)
-    if (refusal === undefined) done()
-    else sendError(reply, refusal, request.exchange.correlationId)
+    if (refusal instanceof Promise) refusal.then(finish).catch(done)
+    else finish(refusal)
   })
   app.setErrorHandler((error, request, reply) => {
     const shown = toOperationError(error)
@@ -169,6 +175,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
 
   return {
     app,
+    setTls: (settings) => door?.setTls(settings),
     async listen(host, port) {
       await app.listen({ host, port })
       return app.server.address() as AddressInfo
@@ -191,11 +198,7 @@ function headerBytes(rawHeaders: readonly string[]): number {
   return bytes
 }
 
-function pathOf(url: string): string {
-  const query = url.indexOf('?')
-  return query === -1 ? url : url.slice(0, query)
-}
-
-function single(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' ? value : undefined
+/** On the response itself and not the reply. */
+function setAll(reply: FastifyReply, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) reply.raw.setHeader(name, value)
 }

@@ -38,18 +38,16 @@ const eventStream = {
 
 /** The codes that each group of routes can answer with. */
 const everywhere: readonly ProblemCode[] = ['invalid_request', 'uri_too_long', 'headers_too_large', 'internal_error']
-const guarded: readonly ProblemCode[] = [...everywhere, 'unauthorized', 'forbidden']
+const guarded: readonly ProblemCode[] = [...everywhere, 'unauthorized', 'forbidden', 'rate_limited', 'no_route_available']
 const withBody: readonly ProblemCode[] = [...guarded, 'payload_too_large', 'unsupported_media_type']
 const submitting: readonly ProblemCode[] = [
   ...withBody,
   'conflict',
   'policy_blocked',
-  'rate_limited',
   'upstream_error',
   'outcome_unknown',
   'upstream_throttled',
   'overloaded',
-  'no_route_available',
   'maintenance',
   'deadline_exceeded',
 ]
@@ -68,7 +66,7 @@ const idParameter = { name: 'id', in: 'path', required: true, schema: { type: 's
 const header = (name: string, description: string): object => ({ name, in: 'header', schema: { type: 'string' }, description })
 const query = (name: string, schema: object, description: string): object => ({ name, in: 'query', schema, description })
 const operationBody = { required: true, content: { 'application/json': { schema: reference('Operation') } } }
-const healthAnswer = { '200': jsonOf('Healthy or degraded.', reference('Health')), '503': jsonOf('Not.', reference('Health')), ...problems(guarded) }
+const healthAnswer = { ...problems(guarded), '200': jsonOf('Healthy or degraded.', reference('Health')), '503': jsonOf('Not.', reference('Health')) }
 
 export function openApiDocument(version: string): OpenApiDocument {
   return {

@@ -68,7 +68,18 @@ export function logLinesOf(event: SystemEvent): readonly LogLine[] {
     }
     case 'authentication_failed':
       return [
-        { urgency: 'warn', event: 'SECURITY', component: 'hybrid-router', message: 'a request was refused: no valid credentials', correlationId: event.correlationId, fields: { remoteAddress: event.remoteAddress } },
+        { urgency: 'warn', event: 'SECURITY', component: 'hybrid-router', message: 'a request was refused: no valid credentials', correlationId: event.correlationId, fields: { remoteAddress: event.remoteAddress, reason: event.reason } },
+      ]
+    case 'address_locked_out':
+      return [
+        {
+          urgency: 'error',
+          event: 'SECURITY',
+          component: 'hybrid-router',
+          message: 'an address is locked out after repeated wrong keys',
+          correlationId: event.correlationId,
+          fields: { remoteAddress: event.remoteAddress, failures: event.failures, lockMs: event.lockMs },
+        },
       ]
     case 'config_reloaded':
       return [{ urgency: 'info', event: 'CONFIGURATION', component: 'hybrid-router', message: 'the configuration was loaded again', fields: { changed: event.changed, needsRestart: event.needsRestart } }]

@@ -1,8 +1,9 @@
 /**
- * One TCP port that speaks HTTP/1.1 and cleartext HTTP/2 by prior knowledge, because the AWS SDK for JavaScript opens
- * HTTP/2 without asking on `http://` while every other client speaks HTTP/1.1.
+ * One TCP port that speaks HTTP/1.1 and HTTP/2: in cleartext by prior knowledge, because the AWS SDK for JavaScript opens
+ * HTTP/2 without asking on `http://` while every other client speaks HTTP/1.1; with TLS as both sides choose by ALPN
+ * (`tls-door.ts`).
  *
- * The first three bytes decide: `PRI` is the HTTP/2 connection preface (RFC 9113, section 3.4), and no HTTP/1.1 method
+ * In cleartext the first three bytes decide: `PRI` is the HTTP/2 connection preface (RFC 9113, section 3.4), and no HTTP/1.1 method
  * begins so. An undecided head is kept here, not pushed back into the socket while waiting for more: a socket that is read
  * and refilled in turn never lets the event loop go. The socket then belongs to an inner server of Node's own, so that all
  * parsing and all its limits are Node's.
@@ -11,6 +12,7 @@
  * an end for HTTP/2 sessions and requests that stall, and a `close` that ends both kinds: GOAWAY and no new requests, then,
  * after the grace period, the sockets. It is a `net.Server` with the methods that Fastify's `serverFactory` expects.
  */
+import assert from 'node:assert'
 import { createServer as createHttp1Server, type IncomingMessage, type Server as Http1Server, type ServerResponse } from 'node:http'
 import {
   constants as http2Constants,
@@ -21,7 +23,9 @@ import {
   type ServerHttp2Session,
 } from 'node:http2'
 import { Server, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { CancelSchedule, Clock } from './clock.ts'
+import { createTlsDoor, type TlsDoor, type TlsSettings } from './tls-door.ts'
 
 export type DualProtocolHandler = (
   request: IncomingMessage | Http2ServerRequest,
@@ -32,6 +36,8 @@ export interface DualProtocolServerOptions {
   readonly clock: Clock
   /** From the accepted connection to the bytes that tell the protocol; a silent connection is closed then. */
   readonly firstByteTimeoutMs: number
+  /** TLS in place of cleartext. */
+  readonly tls?: TlsSettings
   /** For a complete header section; for HTTP/2, for the first request of a session. */
   readonly headersTimeoutMs: number
   /** For the whole request, body included; not for the answer. 0 is no limit. */
@@ -60,6 +66,8 @@ export interface DualProtocolServer extends Server {
   setTimeout(durationMs?: number, callback?: () => void): this
   closeAllConnections(): void
   closeIdleConnections(): void
+  /** Another certificate for new connections. Throws when it cannot be used; the old one stays in use then. */
+  setTls(settings: TlsSettings): void
 }
 
 /** `PRI` as the preface begins; two equal bytes are not enough, since `PROPFIND` and `POST` share the first. */
@@ -105,6 +113,7 @@ class PeekingServer extends Server implements DualProtocolServer {
   readonly #handler: DualProtocolHandler
   readonly #http1: Http1Server
   readonly #http2: Http2Server
+  readonly #tlsDoor: TlsDoor | undefined
   readonly #undecided = new Set<Socket>()
   readonly #sessions = new Set<Session>()
   /** HTTP/2 requests whose body has not arrived whole, with the instant they came. */
@@ -146,7 +155,12 @@ class PeekingServer extends Server implements DualProtocolServer {
       this.#closing = false
       this.#http1.emit('listening')
     })
-    this.on('connection', (socket) => this.#peek(socket))
+    const door =
+      options.tls === undefined
+        ? undefined
+        : createTlsDoor({ settings: options.tls, handshakeTimeoutMs: options.firstByteTimeoutMs, onSecure: (socket, protocol) => this.#onSecure(socket, protocol) })
+    this.#tlsDoor = door
+    this.on('connection', door === undefined ? (socket) => this.#peek(socket) : (socket) => door.accept(socket))
   }
 
   setTimeout(durationMs?: number, callback?: () => void): this {
@@ -161,6 +175,7 @@ class PeekingServer extends Server implements DualProtocolServer {
 
   closeAllConnections(): void {
     for (const socket of this.#undecided) socket.destroy()
+    this.#tlsDoor?.endHandshakes()
     this.#http1.closeAllConnections()
     for (const session of this.#sessions) cut(session.http2)
   }
@@ -172,6 +187,7 @@ class PeekingServer extends Server implements DualProtocolServer {
     const { clock, closeGraceMs } = this.#options
     this.#http1.close()
     for (const socket of this.#undecided) socket.destroy()
+    this.#tlsDoor?.endHandshakes()
     // A session that is closed takes no new stream, tells the client so (GOAWAY), and ends with its last stream.
     for (const session of this.#sessions) session.http2.close()
     this.#cancelForce = clock.schedule(clock.monotonicMs() + closeGraceMs, () => this.closeAllConnections())
@@ -182,6 +198,20 @@ class PeekingServer extends Server implements DualProtocolServer {
       this.#cancelSweep = undefined
     })
     return this
+  }
+
+  setTls(settings: TlsSettings): void {
+    assert(this.#tlsDoor !== undefined, 'a server that began in cleartext stays so')
+    this.#tlsDoor.update(settings)
+  }
+
+  #onSecure(socket: TLSSocket, protocol: 'h2' | 'http/1.1'): void {
+    if (this.#closing) {
+      socket.destroy()
+      return
+    }
+    if (protocol === 'h2') this.#http2.emit('connection', socket)
+    else this.#http1.emit('connection', socket)
   }
 
   #peek(socket: Socket): void {
