@@ -18,6 +18,7 @@ import { limitTable, type LimitName } from './limits.ts'
 import { alertsSchema } from './schema-alerts.ts'
 import { authSchema } from './schema-auth.ts'
 import { cloudEndpoint, directSchema, enabledFlag, regionText } from './schema-direct.ts'
+import { healthSchema } from './schema-health.ts'
 import { mcpSchema } from './schema-mcp.ts'
 import { routingSchema } from './schema-routing.ts'
 import { serverSchema } from './schema-server.ts'
@@ -58,10 +59,20 @@ export const configSchema = section('The configuration of Hybrid Routing.', {
         { description: 'Several instances share it.', reload: 'restart' },
       ),
     ],
-    { description: 'What holds the queue, results, idempotency keys, overrides, alerts and audit.', default: { engine: 'memory' }, reload: 'restart' },
+    { description: 'What holds the queue, results, idempotency keys, overrides, alerts and audit.', default: { engine: 'sqlite', path: 'data/hybrid-routing.db', durability: 'process' }, reload: 'restart' },
   ),
+  callbacks: section('Callbacks: results posted to the `callbackUrl` of an operation.', {
+    secret: orNull(text({ description: '', minLength: 16, maxLength: 1_024, secret: true, reload: 'live' }), {
+      description: 'The key of the HMAC in `X-Hybrid-Signature`; better as `${NAME}`. `null`: a `callbackUrl` is refused.',
+      default: null,
+      reload: 'live',
+    }),
+    allowPrivateAddresses: flag({ description: 'Whether a callback may reach loopback, private and link-local addresses.', default: false, reload: 'live' }),
+    timeoutMs: whole({ description: 'How long one try may take.', unit: 'ms', minimum: 100, maximum: 60_000, default: 10_000, reload: 'live' }),
+  }),
   routing: routingSchema,
   limits: section('What the process can be made to hold.', limitFields),
+  health: healthSchema,
   metrics: section('Metrics beyond `/metrics`.', {
     cloudwatch: section('Amazon CloudWatch.', {
       enabled: enabledFlag('Whether metrics are published there.'),
@@ -117,5 +128,6 @@ export type McpServerConfig = McpConfig['servers'][string]
 export type McpRouteConfig = NonNullable<McpConfig['routes']['default']>
 export type StoreConfig = Config['store']
 export type RoutingConfig = Config['routing']
+export type HealthConfig = Config['health']
 export type LimitsConfig = Config['limits']
 export type AlertsConfig = Config['alerts']
