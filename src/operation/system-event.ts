@@ -37,7 +37,10 @@ export type SystemEvent =
   | { readonly type: 'breaker_tripped'; readonly atMs: number; readonly route: Route; readonly target: string }
   | { readonly type: 'breaker_recovered'; readonly atMs: number; readonly route: Route; readonly target: string }
   | { readonly type: 'operation_refused'; readonly atMs: number; readonly code: string; readonly correlationId: string }
-  | { readonly type: 'authentication_failed'; readonly atMs: number; readonly remoteAddress: string; readonly correlationId: string }
+  /** `reason` is of a closed list (`auth/principal.ts`); `remoteAddress` is the client's, behind a trusted proxy too. */
+  | { readonly type: 'authentication_failed'; readonly atMs: number; readonly remoteAddress: string; readonly reason: string; readonly correlationId: string }
+  /** Once, when it begins; what the address sends while it lasts is refused without an event. */
+  | { readonly type: 'address_locked_out'; readonly atMs: number; readonly remoteAddress: string; readonly failures: number; readonly lockMs: number; readonly correlationId: string }
   | { readonly type: 'config_reloaded'; readonly atMs: number; readonly changed: readonly string[]; readonly needsRestart: readonly string[] }
   | { readonly type: 'config_rejected'; readonly atMs: number; readonly errors: readonly FieldError[] }
   | { readonly type: 'alert_raised'; readonly atMs: number; readonly alert: AlertFacts }

@@ -8,6 +8,7 @@ import { connect } from 'node:net'
 import { createAuthenticator } from '../../auth/authenticator.ts'
 import { resolveConfig } from '../../config/resolve-config.ts'
 import { createIntake, type Intake } from '../../intake/intake.ts'
+import { createDurableWork } from '../../intake/testing/durable-work.ts'
 import { createScriptedRunner, type ScriptedRunner, type Step } from '../../intake/testing/scripted-runner.ts'
 import type { Operation } from '../../operation/operation.ts'
 import type { SystemEvent } from '../../operation/system-event.ts'
@@ -37,7 +38,11 @@ export async function startTestService(script: (operation: Operation) => readonl
   const internalErrors: unknown[] = []
   const events = createEventStream<SystemEvent>((error) => internalErrors.push(error))
   const runner = createScriptedRunner(clock, script)
+  const durable = createDurableWork(clock)
   const intake = createIntake({
+    work: durable.work,
+    relay: durable.relay,
+    wasSent: (id) => durable.wasSent(id),
     runner,
     state: createMemoryStateStore(clock),
     clock,
@@ -49,7 +54,7 @@ export async function startTestService(script: (operation: Operation) => readonl
   const service = { health: 'healthy' as HealthStatus }
   const server = createHttpServer({
     intake,
-    authenticator: createAuthenticator(() => current.auth),
+    authenticator: createAuthenticator({ config: () => current, clock }),
     config: () => current,
     clock,
     ids,
@@ -58,6 +63,7 @@ export async function startTestService(script: (operation: Operation) => readonl
     health: () => service.health,
     onInternalError: (error) => internalErrors.push(error),
   })
+  durable.begin(intake)
   const { port } = await server.listen('127.0.0.1', 0)
   return Object.assign(service, {
     port,
@@ -67,6 +73,7 @@ export async function startTestService(script: (operation: Operation) => readonl
     internalErrors,
     async stop() {
       intake.stop()
+      await durable.work.close()
       await server.close()
     },
   })
