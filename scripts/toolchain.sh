@@ -52,7 +52,9 @@ npm_ci() {
   folder=$1
   shift
   npm=$(command -v npm) || fail "npm is missing: install it (Debian: apt-get install npm)"
-  if ! (cd "$folder" && "${node:-node}" "$(readlink -f "$npm")" ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@" >install.log 2>&1); then
+  # The Node.js of a distribution trusts the machine's certificates; the one obtained here does only when told to, and
+  # would fail behind a company's proxy.
+  if ! (cd "$folder" && NODE_USE_SYSTEM_CA="${NODE_USE_SYSTEM_CA:-1}" "${node:-node}" "$(readlink -f "$npm")" ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@" >install.log 2>&1); then
     cat "$folder/install.log" >&2
     fail "the dependencies could not be installed from the npm registry; what npm said is above"
   fi
