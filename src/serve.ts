@@ -12,6 +12,7 @@ import type { Config } from './config/schema.ts'
 import { createDirectBedrockClient, type DirectBedrockClient } from './direct/direct-bedrock-client.ts'
 import { systemHealth, type HealthLevel } from './health/system-health.ts'
 import { createHttpServer } from './http/http-server.ts'
+import { followTlsFiles, readTlsFiles } from './http/tls-files.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createJsonLines, type LogSink } from './logs/adapters/json-lines.ts'
 import { startLogAggregator } from './logs/log-aggregator.ts'
@@ -57,6 +58,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const random = parts.random ?? createSystemRandom()
   const ids = parts.ids ?? createIds(clock)
   const start = config.current()
+  const tls = start.server.tls === null ? undefined : readTlsFiles(start.server.tls)
   const log = parts.log ?? createJsonLines(2, start.logs.level)
   const onInternalError = (error: unknown, correlationId?: string): void =>
     log.write({
@@ -82,8 +84,10 @@ export async function startService(parts: ServiceParts): Promise<Service> {
 
   const health = createHealth(config, router, clock)
   const authenticator = createAuthenticator({ config: () => config.current(), clock })
-  const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, health, onInternalError })
+  const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, health, onInternalError, ...(tls === undefined ? {} : { tls }) })
+  const stopFollowingTls = start.server.tls === null ? undefined : followTlsFiles({ tls: start.server.tls, clock, events, apply: (settings) => http.setTls(settings) })
   const closeParts = async (): Promise<void> => {
+    stopFollowingTls?.()
     direct.close()
     await mcp.close()
     await store.close()
@@ -93,7 +97,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   let url: string
   try {
     const address = await http.listen(start.server.host, start.server.port)
-    url = `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+    url = `${tls === undefined ? 'http' : 'https'}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
   } catch (error) {
     await closeParts()
     throw error

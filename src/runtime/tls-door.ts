@@ -4,7 +4,7 @@
  *
  * Certificates can be exchanged while running: connections keep theirs, new ones get the new.
  */
-import { createServer as createTlsServer, type SecureVersion, type TLSSocket } from 'node:tls'
+import { createSecureContext, createServer as createTlsServer, type SecureVersion, type TLSSocket } from 'node:tls'
 import type { Socket } from 'node:net'
 
 /** PEM, as read from files. */
@@ -28,6 +28,17 @@ export interface TlsDoorOptions {
   readonly settings: TlsSettings
   readonly handshakeTimeoutMs: number
   readonly onSecure: (socket: TLSSocket, protocol: 'h2' | 'http/1.1') => void
+}
+
+/** Whether certificate and key are valid and belong together. */
+export function checkTls(settings: TlsSettings): boolean {
+  try {
+    createSecureContext(contextOf(settings))
+    return true
+  } catch {
+    // The reason names files' contents at most by OpenSSL's codes; what to do is the same for all.
+    return false
+  }
 }
 
 /** Throws when certificate and key are not valid or do not belong together. */
