@@ -1,0 +1,29 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { LogLine } from '../log-line.ts'
+import { createJsonLines } from './json-lines.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'log-'))
+const path = join(folder, 'log')
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const line = (urgency: LogLine['urgency'], message: string): LogLine => ({ urgency, event: 'CONFIGURATION', component: 'hybrid-router', message, correlationId: 'cor_1', fields: { answer: 42 } })
+
+describe('the log as JSON lines', () => {
+  it('writes what is urgent enough, one object a line, and all of it by the time it was flushed', () => {
+    const file = openSync(path, 'w')
+    const log = createJsonLines(file, 'warn')
+    log.write(line('info', 'too quiet'))
+    log.write(line('warn', 'a "quoted"\nmessage'))
+    log.setLevel('info')
+    log.write(line('info', 'now heard'))
+    log.flush()
+    closeSync(file)
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n').map((text) => JSON.parse(text) as Record<string, unknown>)
+    expect(lines.map((each) => each['message'])).toEqual(['a "quoted"\nmessage', 'now heard'])
+    expect(lines[0]).toMatchObject({ level: 'warn', event: 'CONFIGURATION', component: 'hybrid-router', correlationId: 'cor_1', answer: 42 })
+    expect(String(lines[0]?.['time'])).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+  })
+})
