@@ -4,6 +4,7 @@
  *
  * Clock, chance and ids are made once, here or by the caller. Nothing is read from the environment but what is handed in.
  */
+import { randomUUID } from 'node:crypto'
 import { credentialsOf, directSettings, intakeSettings, mcpSettings, routerSettings, targetsFor } from './component-settings.ts'
 import { createAuthenticator } from './auth/authenticator.ts'
 import type { ConfigSource } from './config/config-watcher.ts'
@@ -20,14 +21,16 @@ import { createMcpRouter, type McpRouter } from './mcp/mcp-router.ts'
 import { operationLimits, operationTypes, type Route } from './operation/matrix.ts'
 import type { Operation } from './operation/operation.ts'
 import type { SystemEvent } from './operation/system-event.ts'
+import { createMessagePath } from './message-path.ts'
 import { createHybridRouter, type HybridRouter } from './router/hybrid-router.ts'
-import type { Topology } from './router/live-view.ts'
+import type { Topology } from './routing/conditions.ts'
 import { createSystemClock, type Clock } from './runtime/clock.ts'
 import { createEventStream, type EventStream } from './runtime/event-stream.ts'
 import { createIds, type Ids } from './runtime/ids.ts'
 import { createSystemRandom, type Random } from './runtime/random.ts'
 import { version } from './runtime/version.ts'
-import type { StateStore } from './store/state-store.ts'
+import { openRelay } from './store/adapters/open-relay.ts'
+import { openStore, type Store } from './store/adapters/open-store.ts'
 
 export interface ServiceParts {
   readonly config: ConfigSource
@@ -36,6 +39,8 @@ export interface ServiceParts {
   readonly clock?: Clock
   readonly random?: Random
   readonly ids?: Ids
+  /** Opened by the caller; what the configuration names unless given. */
+  readonly store?: Store
   /** Where the log goes; standard error unless given. */
   readonly log?: LogSink
 }
@@ -72,24 +77,43 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const events = parts.events ?? createEventStream<SystemEvent>(onInternalError)
   const stopLog = startLogAggregator(events, log)
 
-  const store = await openStore(start, clock)
+  const store = parts.store ?? (await openStore(start.store, clock, { maxDepth: start.limits.queuedOperations }))
+  const relay = await openRelay(start.store, clock, () => randomUUID())
   const direct = createDirectBedrockClient({ settings: directSettings(start), clock, credentials: credentialsOf(start) })
   void direct.warmUp()
   const mcp = createMcpRouter({ settings: mcpSettings(start), clock, random, environment: parts.environment })
   const topology = createTopology(config, mcp)
   const settings = perSnapshot(config, routerSettings)
-  const router = createHybridRouter({ paths: { direct, mcp }, clock, random, events, settings, topology, onInternalError })
-  const intake = createIntake({ runner: router, state: store.state, clock, ids, events, limits: start.limits, settings: perSnapshot(config, intakeSettings) })
+  const messages = createMessagePath({ store, relay, direct, mcp, clock, random, config: () => config.current(), onInternalError })
+  const router = createHybridRouter({ paths: messages.paths, clock, random, events, settings, topology, onInternalError })
+  const intake = createIntake({
+    runner: router,
+    state: store.state,
+    clock,
+    ids,
+    events,
+    limits: start.limits,
+    settings: perSnapshot(config, intakeSettings),
+    work: messages.dispatcher,
+    relay,
+    wasSent: (id) => messages.wasSent(id),
+  })
   followConfiguration(config, events, direct, log)
 
   const health = createHealth(config, router, clock)
   const authenticator = createAuthenticator({ config: () => config.current(), clock })
   const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, health, onInternalError, ...(tls === undefined ? {} : { tls }) })
   const stopFollowingTls = start.server.tls === null ? undefined : followTlsFiles({ tls: start.server.tls, clock, events, apply: (settings) => http.setTls(settings) })
+  // A process that is made to exit at once must not leave the children of its MCP servers behind.
+  const killChildren = (): void => mcp.kill()
+  process.on('exit', killChildren)
   const closeParts = async (): Promise<void> => {
+    process.off('exit', killChildren)
     stopFollowingTls?.()
+    await messages.close()
     direct.close()
     await mcp.close()
+    await relay.close()
     await store.close()
     stopLog()
     log.flush()
@@ -102,6 +126,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     await closeParts()
     throw error
   }
+  messages.begin(intake)
 
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
@@ -119,30 +144,6 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     intake,
     beginDrain: () => http.beginDrain(),
     stop: () => (stopping ??= stop()),
-  }
-}
-
-interface OpenStore {
-  readonly state: StateStore
-  close(): Promise<void>
-}
-
-async function openStore(config: Config, clock: Clock): Promise<OpenStore> {
-  const { store } = config
-  switch (store.engine) {
-    case 'memory': {
-      const { createMemoryStateStore } = await import('./store/adapters/memory-state-store.ts')
-      const state = createMemoryStateStore(clock)
-      return { state, close: () => state.close() }
-    }
-    case 'sqlite': {
-      const { openSqliteStore } = await import('./store/adapters/sqlite-store.ts')
-      return openSqliteStore({ path: store.path, durability: store.durability, clock })
-    }
-    case 'redis':
-      throw new Error('store.engine: redis is not available in this version; use memory or sqlite')
-    default:
-      return store satisfies never
   }
 }
 

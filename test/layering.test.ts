@@ -20,11 +20,13 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   mcp: ['operation', 'runtime'],
   'operations-server': ['operation', 'runtime', 'mcp'],
   store: ['operation', 'runtime'],
+  queue: ['operation', 'runtime', 'store'],
+  callbacks: ['operation', 'runtime', 'queue'],
   alerts: ['operation', 'runtime', 'store'],
   // The rule table and the chain are the defaults of the section `alerts`.
   config: ['operation', 'runtime', 'alerts'],
   auth: ['operation', 'runtime', 'config'],
-  intake: ['operation', 'runtime', 'store'],
+  intake: ['operation', 'runtime', 'store', 'queue'],
   emulator: ['operation', 'runtime'],
   http: ['operation', 'runtime', 'routing', 'router', 'intake', 'auth', 'config', 'store'],
   logs: ['operation', 'runtime', 'config'],
@@ -33,7 +35,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Rooms at the edge: they may import anything but each other's insides, and nothing inside imports them. */
-const edges = ['cli', 'main.ts', 'serve.ts', 'component-settings.ts']
+const edges = ['cli', 'main.ts', 'serve.ts', 'component-settings.ts', 'message-path.ts']
 
 /** Rooms whose every file is pure: no I/O, no clock, no chance, no async. */
 const pureRooms = ['operation', 'routing', 'breaker']
@@ -42,6 +44,7 @@ const pureRooms = ['operation', 'routing', 'breaker']
 const shells: readonly string[] = [
   'alerts/alert-manager.ts',
   'auth/authenticator.ts',
+  'callbacks/callback-sender.ts',
   'config/config-watcher.ts',
   'config/load-config.ts',
   'direct/direct-bedrock-client.ts',
@@ -50,6 +53,7 @@ const shells: readonly string[] = [
   'logs/log-aggregator.ts',
   'mcp/mcp-router.ts',
   'operations-server/operations-server.ts',
+  'queue/dispatcher.ts',
   'router/hybrid-router.ts',
 ]
 

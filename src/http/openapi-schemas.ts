@@ -5,7 +5,7 @@ import { alternativeReasons, decisionReasons } from '../operation/decision.ts'
 import { faultKinds } from '../operation/fault.ts'
 import { operationTypes, priorities, routes } from '../operation/matrix.ts'
 import { problemCodes } from '../operation/problem.ts'
-import { attemptOutcomes, attemptReasons, operationStatuses } from '../operation/result.ts'
+import { attemptOutcomes, attemptReasons, expiryReasons, operationStatuses } from '../operation/result.ts'
 import { operationSchema } from './operation-schema.ts'
 
 const text = { type: 'string' }
@@ -44,8 +44,9 @@ export const openApiSchemas: Readonly<Record<string, object>> = {
       createdAt: { type: 'string', format: 'date-time' },
       completedAt: orNull({ type: 'string', format: 'date-time' }),
       error: reference('Problem'),
+      reason: { enum: expiryReasons, description: 'Why it expired.' },
     },
-    ['error'],
+    ['error', 'reason'],
   ),
   Attempt: object(
     {

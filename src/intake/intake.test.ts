@@ -10,6 +10,7 @@ import type { StateStore } from '../store/state-store.ts'
 import { StoreError } from '../store/store-error.ts'
 import { createIntake, type Intake } from './intake.ts'
 import type { OperationDraft } from './operation-draft.ts'
+import { createDurableWork } from './testing/durable-work.ts'
 import { createScriptedRunner, type Step } from './testing/scripted-runner.ts'
 import type { Ticket } from './ticket.ts'
 
@@ -29,7 +30,13 @@ function setUp(script: readonly Step[] | ((count: number) => readonly Step[]), w
   let count = 0
   const runner = createScriptedRunner(clock, () => (typeof script === 'function' ? script((count += 1)) : script))
   const settings = () => ({ matrix: runbookMatrix, streamSilenceMs: null, streamMaxMs: 600_000, currency: 'USD', models: new Set(['m-1', 'm-2']) })
-  const another = (): Intake => createIntake({ runner, state: wrap(state), clock, ids, events, limits, settings })
+  const durable = createDurableWork(clock)
+  const another = (): Intake => {
+    const { work, relay, wasSent } = durable
+    const intake = createIntake({ runner, state: wrap(state), clock, ids, events, limits, settings, work, relay, wasSent })
+    durable.begin(intake)
+    return intake
+  }
   const draft = (over: Partial<OperationDraft> = {}): OperationDraft => ({
     type: 'infrastructure',
     mode: 'sync',
@@ -43,7 +50,7 @@ function setUp(script: readonly Step[] | ((count: number) => readonly Step[]), w
     correlationId: 'cor_1',
     ...over,
   })
-  return { clock, state, runner, published, intake: another(), another, draft }
+  return { clock, state, runner, published, durable, intake: another(), another, draft }
 }
 
 const keyed = (request = 'body', key = 'k'): Partial<OperationDraft> => ({ idempotency: { key, request } })
@@ -223,12 +230,15 @@ describe('what is kept', () => {
   })
 
   it('nothing is left running or scheduled when all is done', async () => {
-    const { clock, intake, draft } = setUp(quick)
+    const { clock, intake, draft, durable } = setUp(quick)
     for (const over of [{}, { mode: 'stream' as const }, { mode: 'async' as const }, keyed()]) await intake.submit(draft(over))
+    await clock.advanceAsync(0)
     intake.beginDrain()
     const idle = intake.idle()
     await clock.advanceAsync(200)
     await idle
+    await durable.work.close()
+    await durable.queue.close()
     expect(clock.pending()).toBe(0)
     expect(() => intake.submit(draft())).toThrow('stopping')
   })

@@ -6,6 +6,7 @@
  * after. Keyed ones need it to bind, asynchronous ones to be found again; without it they are refused. It knows neither
  * routes nor HTTP: refusals are `OperationError`s that every front door spells in its own way.
  */
+import type { JsonValue } from '../operation/converse.ts'
 import type { RoutingDecision } from '../operation/decision.ts'
 import type { Priority } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
@@ -13,13 +14,18 @@ import { OperationError } from '../operation/problem.ts'
 import { isFinal, type OperationResult } from '../operation/result.ts'
 import type { OperationRunner } from '../operation/runner.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
+import { operationMessage, type WorkBinding } from '../queue/work.ts'
 import { sleep, type Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Ids } from '../runtime/ids.ts'
+import type { Relay } from '../store/relay.ts'
 import { StoreError } from '../store/store-error.ts'
 import type { StateStore } from '../store/state-store.ts'
 import { createIdempotencyKeys, type Binding, type HeldBinding } from './adapters/idempotency-keys.ts'
 import { bindingKey, fingerprint } from './adapters/fingerprint.ts'
+import { createDurableOperations, type DurableOperations, type WorkQueue } from './adapters/durable-operations.ts'
+import { createOperationRecords } from './adapters/operation-records.ts'
+import { createRecordFollower } from './adapters/record-follower.ts'
 import { createResultWriter } from './adapters/result-writer.ts'
 import { admit, admittedPriority, refusalForCapacity, refusalForDraining, refusalForModel, type AdmissionSettings } from './admission.ts'
 import type { EventLogLimits, Follower } from './event-log.ts'
@@ -27,7 +33,7 @@ import { intakeLimits, type IntakeLimits } from './limits.ts'
 import { listOperations, type OperationPage, type PageRequest } from './listing.ts'
 import { LiveOperation } from './live-operation.ts'
 import { maySee, type OperationDraft, type Reader } from './operation-draft.ts'
-import { keepsItsKey, operationsCollection, queuedResult, readRecord, toValue, type OperationRecord } from './operation-record.ts'
+import { keepsItsKey, queuedResult, type OperationRecord } from './operation-record.ts'
 import { createStoredTicket, type Ticket } from './ticket.ts'
 
 export interface IntakeSettings extends AdmissionSettings {
@@ -44,6 +50,11 @@ export interface IntakeOptions {
   readonly limits: IntakeLimits
   /** As the configuration says now; an operation keeps what it was admitted with. */
   readonly settings: () => IntakeSettings
+  /** The durable queue, where asynchronous operations wait and resumed ones come from. */
+  readonly work: WorkQueue
+  readonly relay: Relay
+  /** Whether what must not be repeated may have been sent by a process that is gone. */
+  readonly wasSent: (operationId: string) => Promise<boolean>
 }
 
 export interface IntakeCounts {
@@ -64,6 +75,14 @@ export interface Intake {
   cancel(reader: Reader, id: string): Promise<OperationResult>
   follow(reader: Reader, id: string, afterId: number, wake: () => void): Promise<Follower>
   counts(): IntakeCounts
+  /** What the dispatcher hands the messages of operations to. */
+  readonly durable: DurableOperations
+  /** Resumes what processes that are gone have left in flight, now and (with several instances) from time to time. */
+  begin(): void
+  /** What another instance says. */
+  hear(message: JsonValue): void
+  /** Whatever the tenant; undefined when it is not on record. */
+  resultOf(id: string): Promise<OperationResult | undefined>
   /** From now on new operations are refused; what runs runs on. */
   beginDrain(): void
   /** Resolves when nothing runs and nothing waits to be written. */
@@ -77,10 +96,15 @@ export function createIntake(options: IntakeOptions): Intake {
   const live = new Map<string, LiveOperation>()
   const writer = createResultWriter({ state, clock, limits })
   const keys = createIdempotencyKeys(state)
+  const records = createOperationRecords(state, clock, () => limits.retainedResultMs)
+  /** Keyed operations that are bound and not live yet. */
+  const startings = new Map<string, Promise<LiveOperation>>()
   const heldKeys = new Map<string, HeldBinding>()
   const logLimits: EventLogLimits = { events: limits.eventsPerOperation, characters: limits.streamBufferBytes }
   let running = 0
+  let pendingEnds = 0
   let draining = false
+  let stopping = false
   let idleWaiters: (() => void)[] = []
 
   const submit = (draft: OperationDraft): Ticket | Promise<Ticket> => {
@@ -88,10 +112,9 @@ export function createIntake(options: IntakeOptions): Intake {
       if (draining) throw refusalForDraining()
       const priority = priorityOf(draft)
       if (draft.idempotency !== undefined) return submitKeyed(draft, draft.idempotency, priority).catch((error: unknown) => refuse(error, draft))
+      if (draft.mode === 'async') return enqueue(admitNow(draft, priority), null).catch((error: unknown) => refuse(error, draft))
       assertCapacity(priority)
-      const operation = admitNow(draft, priority)
-      if (draft.mode === 'async') return startDurably(operation).catch((error: unknown) => refuse(error, draft))
-      return start(operation)
+      return start(admitNow(draft, priority))
     } catch (error) {
       return refuse(error, draft)
     }
@@ -122,10 +145,13 @@ export function createIntake(options: IntakeOptions): Intake {
   const queued = (operation: Operation): OperationResult => queuedResult(operation, isoTime(operation.createdAtMs), settings().currency)
 
   const start = (operation: Operation): LiveOperation => {
-    const entry = new LiveOperation(operation, () => queued(operation), logLimits, onEnd)
+    events.publish({ type: 'operation_admitted', atMs: clock.nowMs(), operation })
+    return run(operation, new LiveOperation(operation, () => queued(operation), logLimits, onEnd))
+  }
+
+  const run = (operation: Operation, entry: LiveOperation): LiveOperation => {
     live.set(operation.id, entry)
     running += 1
-    events.publish({ type: 'operation_admitted', atMs: clock.nowMs(), operation })
     try {
       entry.begin(runner.run(operation, entry))
     } catch (error) {
@@ -137,12 +163,45 @@ export function createIntake(options: IntakeOptions): Intake {
     return entry
   }
 
-  /** On record before it starts: its id is all that the caller will have. */
-  const startDurably = async (operation: Operation): Promise<Ticket> => {
-    const record: OperationRecord = { tenant: operation.tenant, endId: 0, result: queued(operation) }
-    await state.put(operationsCollection, operation.id, toValue(record), { expiresAtMs: clock.nowMs() + limits.retainedResultMs })
-    return start(operation)
+  /** In the queue before its caller is told: its id is all that the caller will have. */
+  const enqueue = async (operation: Operation, binding: WorkBinding | null): Promise<Ticket> => {
+    const outcome = await options.work.enqueue(operationMessage({ kind: 'operation', operation, binding, resumed: false }, clock.nowMs()))
+    if (outcome.kind === 'refused') throw new OperationError('overloaded', 'The message queue is full.', { retryAfterMs: outcome.retryAfterMs })
+    const { callbackUrl } = operation
+    const record: OperationRecord = { tenant: operation.tenant, endId: 0, result: queued(operation), told: [], ...(callbackUrl === undefined ? {} : { callbackUrl }) }
+    try {
+      // A worker may have been quicker and written more: then there is something, and it stays.
+      await records.put(record, 'absent')
+    } catch (error) {
+      // Nobody could ask for it: it is taken back and refused. A worker that has it already meets the same store.
+      await options.work.remove(operation.id).catch(() => undefined)
+      throw error
+    }
+    events.publish({ type: 'operation_admitted', atMs: clock.nowMs(), operation })
+    return createStoredTicket(record)
   }
+
+  const durable = createDurableOperations({
+    records,
+    work: options.work,
+    relay: options.relay,
+    clock,
+    events,
+    wasSent: (id) => options.wasSent(id),
+    releaseKey: (binding) => keys.release(binding),
+    queued,
+    run(operation, told, onTold) {
+      const entry = new LiveOperation(operation, () => queued(operation), logLimits, () => undefined, told)
+      entry.onTold = onTold
+      return run(operation, entry)
+    },
+    forget(entry) {
+      running -= 1
+      forget(entry)
+    },
+    isDraining: () => draining,
+    isStopping: () => stopping,
+  })
 
   const submitKeyed = async (draft: OperationDraft, { key, request }: NonNullable<OperationDraft['idempotency']>, priority: Priority): Promise<Ticket> => {
     const print = fingerprint(request)
@@ -152,17 +211,21 @@ export function createIntake(options: IntakeOptions): Intake {
       const before = await findRepeat(draft, storeKey, print)
       if (before !== undefined) return before
       // Only what is admitted binds, so the room is looked at first.
-      assertCapacity(priority)
+      if (draft.mode !== 'async') assertCapacity(priority)
       const binding: Binding = { operationId: operation.id, fingerprint: print, endsByMs: endsBy(operation) }
       const { bound, held } = await keys.bind(storeKey, binding, clock.nowMs() + limits.idempotencyMs)
       // Somebody was quicker: look at what is there now.
       if (!bound) continue
-      heldKeys.set(operation.id, held)
+      const { version } = held
       try {
-        return draft.mode === 'async' ? await startDurably(operation) : start(operation)
+        if (draft.mode === 'async') return await enqueue(operation, { key: storeKey, version })
+        heldKeys.set(operation.id, held)
+        const starting = records.noteInFlight({ home: options.relay.instanceId, operation, binding: { key: storeKey, version } }).then(() => start(operation))
+        startings.set(operation.id, starting)
+        return await starting.finally(() => startings.delete(operation.id))
       } catch (error) {
         heldKeys.delete(operation.id)
-        await keys.release(held).catch(() => undefined)
+        await Promise.allSettled([keys.release(held), records.forgetInFlight(operation.id)])
         throw error
       }
     }
@@ -177,7 +240,8 @@ export function createIntake(options: IntakeOptions): Intake {
       if (binding.fingerprint !== print) {
         throw new OperationError('conflict', 'Idempotency-Key: it already stands for another request.', { operationId: binding.operationId })
       }
-      const here = live.get(binding.operationId)
+      // One whose start fails is looked for again: its key is free by then.
+      const here = live.get(binding.operationId) ?? (await startings.get(binding.operationId)?.catch(() => undefined))
       if (here !== undefined) return here
       const record = await find(binding.operationId)
       if (record !== undefined && isFinal(record.result.status)) {
@@ -198,7 +262,8 @@ export function createIntake(options: IntakeOptions): Intake {
 
   const onEnd = (entry: LiveOperation, result: OperationResult): void => {
     running -= 1
-    const record: OperationRecord = { tenant: entry.tenant, endId: entry.endId(), result }
+    const { callbackUrl } = entry.operation
+    const record: OperationRecord = { tenant: entry.tenant, endId: entry.endId(), result, ...(callbackUrl === undefined ? {} : { callbackUrl }) }
     if (!entry.isRepeatable) {
       entry.settle()
       // It is known here until the store knows it, so that its id can be read from the moment it is told.
@@ -207,14 +272,34 @@ export function createIntake(options: IntakeOptions): Intake {
     }
     const held = heldKeys.get(entry.id)
     heldKeys.delete(entry.id)
-    const released = held === undefined || keepsItsKey(result) ? Promise.resolve(true) : keys.release(held).catch(() => false)
-    const kept = Promise.all([released, writer.keep(record)])
-    const cancelWait = clock.schedule(clock.monotonicMs() + intakeLimits.storeWaitMs, () => entry.settle())
-    void kept.then(() => {
-      cancelWait()
+    // Cut off by the stop of the service: another process resumes it.
+    if (stopping && result.status === 'cancelled' && result.error?.code !== 'outcome_unknown') {
       entry.settle()
       forget(entry)
-    })
+      return
+    }
+    const cancelWait = clock.schedule(clock.monotonicMs() + intakeLimits.storeWaitMs, () => entry.settle())
+    pendingEnds += 1
+    void finishKeyed(record, held)
+      .then((holds) => entry.settle(holds.result))
+      .catch(() => {
+        writer.countLost()
+      })
+      .finally(() => {
+        pendingEnds -= 1
+        cancelWait()
+        entry.settle()
+        forget(entry)
+      })
+  }
+
+  /** The key is free, or the result on record, before anybody is told; the note that it is in flight goes last. */
+  const finishKeyed = async (record: OperationRecord, held: HeldBinding | undefined): Promise<OperationRecord> => {
+    const { holds } = await records.finish(record)
+    if (held !== undefined && !keepsItsKey(holds.result)) await keys.release(held)
+    await durable.callBack(holds)
+    await records.forgetInFlight(record.result.id)
+    return holds
   }
 
   const forget = (entry: LiveOperation): void => {
@@ -223,20 +308,37 @@ export function createIntake(options: IntakeOptions): Intake {
   }
 
   const find = async (id: string): Promise<OperationRecord | undefined> => {
-    const stored = await state.get(operationsCollection, id)
-    return stored === undefined ? undefined : readRecord(stored.value)
+    const stored = await records.find(id)
+    if (stored !== undefined) return stored.record
+    // A keyed one that runs in another process is on record only once it has ended.
+    const note = await records.findInFlight(id)
+    return note === undefined ? undefined : { tenant: note.operation.tenant, endId: 0, result: { ...queued(note.operation), status: 'running' } }
   }
 
-  const ticketFor = async (reader: Reader, id: string): Promise<Ticket> => {
+  const noSuchOperation = (): OperationError => new OperationError('not_found', 'There is no operation with this id, or it is not kept any more.')
+
+  /** Another tenant's operation looks like none: its id must not be told from a made-up one. */
+  const findFor = async (reader: Reader, id: string): Promise<OperationRecord> => {
+    const record = await find(id).catch(rethrowShown)
+    if (record === undefined || !maySee(reader, record.tenant)) throw noSuchOperation()
+    return record
+  }
+
+  const liveFor = (reader: Reader, id: string): LiveOperation | undefined => {
     const here = live.get(id)
-    const ticket = here ?? (await find(id).then((record) => (record === undefined ? undefined : createStoredTicket(record)), rethrowShown))
-    // Another tenant's operation looks like none: its id must not be told from a made-up one.
-    if (ticket === undefined || !maySee(reader, ticket.tenant)) throw new OperationError('not_found', 'There is no operation with this id, or it is not kept any more.')
-    return ticket
+    if (here !== undefined && !maySee(reader, here.tenant)) throw noSuchOperation()
+    return here
+  }
+
+  const cancelElsewhere = async (record: OperationRecord): Promise<OperationResult> => {
+    if (isFinal(record.result.status)) return record.result
+    const stored = await records.find(record.result.id)
+    const holds = await durable.cancelElsewhere(stored ?? { record, version: undefined })
+    return holds.result
   }
 
   const wakeIdle = (): void => {
-    if (running > 0 || writer.pending > 0) {
+    if (running > 0 || pendingEnds > 0 || writer.pending > 0) {
       if (idleWaiters.length > 0) clock.schedule(clock.monotonicMs() + idlePollMs, wakeIdle)
       return
     }
@@ -251,16 +353,38 @@ export function createIntake(options: IntakeOptions): Intake {
       const operation = admitNow(draft, priorityOf(draft))
       return { operation, decision: runner.decide(operation) }
     },
-    get: async (reader, id) => (await ticketFor(reader, id)).current(),
+    get: async (reader, id) => liveFor(reader, id)?.current() ?? (await findFor(reader, id)).result,
     list: (reader, page) => listOperations({ state, live: () => [...live.values()].map((entry) => entry.record()), createdAtMs: (result) => Date.parse(result.createdAt) }, reader, page).catch(rethrowShown),
     async cancel(reader, id) {
-      const ticket = await ticketFor(reader, id)
-      const here = live.get(id)
-      if (here === undefined) return ticket.current()
+      const here = liveFor(reader, id)
+      if (here === undefined) return cancelElsewhere(await findFor(reader, id)).catch(rethrowShown)
       here.cancel('requested')
       return new Promise((resolve) => here.whenSettled(resolve))
     },
-    follow: async (reader, id, afterId, wake) => (await ticketFor(reader, id)).follow(afterId, wake),
+    async follow(reader, id, afterId, wake) {
+      const here = liveFor(reader, id)
+      if (here !== undefined) return here.follow(afterId, wake)
+      const record = await findFor(reader, id)
+      if (isFinal(record.result.status)) return createStoredTicket(record).follow(afterId, wake)
+      return createRecordFollower({ clock, record, afterId, wake, load: () => find(id) })
+    },
+    durable,
+    hear(message) {
+      if (message === null || typeof message !== 'object') return
+      const { about, id } = message as { readonly about?: unknown; readonly id?: unknown }
+      if (about === 'cancel' && typeof id === 'string') live.get(id)?.cancel('requested')
+    },
+    resultOf: async (id) => (await find(id))?.result,
+    begin() {
+      const look = (): void => {
+        if (draining) return
+        durable.resume().catch(() => 0).finally(() => {
+          // What is left behind by the process before this one is all there is, unless others can die beside it.
+          if (options.relay.shared) clock.schedule(clock.monotonicMs() + intakeLimits.resumeEveryMs, look)
+        })
+      }
+      look()
+    },
     counts: () => ({ running, pendingWrites: writer.pending, lostResults: writer.lost }),
     beginDrain() {
       draining = true
@@ -272,6 +396,7 @@ export function createIntake(options: IntakeOptions): Intake {
       }),
     stop() {
       draining = true
+      stopping = true
       for (const entry of live.values()) entry.cancel('shutdown')
     },
   }

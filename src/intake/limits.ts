@@ -20,6 +20,14 @@ export const intakeLimits = {
   /** Writes of a result that somebody must be able to fetch, and the ms between them: a store that restarts is back by then. */
   writeAttempts: 10,
   writeRetryMs: 1_000,
+  /** ms between looks at the record of an operation that is followed and runs elsewhere: a person takes it for at once. */
+  recordPollMs: 200,
+  /** ms between looks for what processes that are gone have left behind; instances of one store only. */
+  resumeEveryMs: 5_000,
+  /** ms after which an operation that met a full router is tried again. */
+  overloadedDelayMs: 500,
+  /** ms after which an operation that met a stopping service is handed out again, to another one. */
+  drainDelayMs: 250,
   /** Records that one listing looks at before it hands back a cursor: a filter that nothing fits must not read the whole store. */
   listedRecords: 5_000,
   /** Records that one read of the store brings. */

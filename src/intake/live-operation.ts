@@ -10,7 +10,7 @@ import type { OperationResult } from '../operation/result.ts'
 import type { AttemptNotice, CancelReason, OperationObserver, RunningOperation } from '../operation/runner.ts'
 import { EventLog, type EventLogLimits, type Follower } from './event-log.ts'
 import { pieceOf } from './operation-event.ts'
-import type { OperationRecord } from './operation-record.ts'
+import type { OperationRecord, ToldEvent } from './operation-record.ts'
 import type { Ticket } from './ticket.ts'
 
 export class LiveOperation implements OperationObserver, Ticket {
@@ -21,14 +21,22 @@ export class LiveOperation implements OperationObserver, Ticket {
   readonly #onEnd: (live: LiveOperation, result: OperationResult) => void
   #running: RunningOperation | undefined
   #ended: OperationResult | undefined
+  /** Hears of every event that is kept on record. */
+  onTold: (event: ToldEvent) => void = () => undefined
   #settled = false
   #waiters: ((result: OperationResult) => void)[] = []
+  #endWaiters: ((result: OperationResult) => void)[] = []
 
-  constructor(operation: Operation, queued: () => OperationResult, limits: EventLogLimits, onEnd: (live: LiveOperation, result: OperationResult) => void) {
+  /** @param told by a process that carried it out before; the numbers go on from there. */
+  constructor(operation: Operation, queued: () => OperationResult, limits: EventLogLimits, onEnd: (live: LiveOperation, result: OperationResult) => void, told: readonly ToldEvent[] = []) {
     this.operation = operation
     this.#queued = queued
     this.#log = new EventLog(limits)
     this.#onEnd = onEnd
+    for (const event of told) {
+      if (event.type === 'decision') this.#log.decided(event.decision)
+      else this.#log.attempted(event.notice)
+    }
   }
 
   get id(): string {
@@ -65,6 +73,14 @@ export class LiveOperation implements OperationObserver, Ticket {
     else this.#waiters.push(callback)
   }
 
+  /** The runner's end of it, before it is settled. */
+  whenEnded(): Promise<OperationResult> {
+    return new Promise((resolve) => {
+      if (this.#ended !== undefined) resolve(this.#ended)
+      else this.#endWaiters.push(resolve)
+    })
+  }
+
   follow(afterId: number, wake: () => void): Follower {
     return this.#log.follow(afterId, wake)
   }
@@ -78,9 +94,11 @@ export class LiveOperation implements OperationObserver, Ticket {
     return this.#log.endId(this.#ended ?? this.#queued(), this.#tellsWholeAnswer)
   }
 
-  settle(): void {
+  /** @param holds the result that is on record, where somebody else ended the operation first. */
+  settle(holds?: OperationResult): void {
     if (this.#settled || this.#ended === undefined) return
     this.#settled = true
+    if (holds !== undefined) this.#ended = holds
     this.#log.ended(this.#ended, this.#tellsWholeAnswer)
     const waiters = this.#waiters
     this.#waiters = []
@@ -89,10 +107,12 @@ export class LiveOperation implements OperationObserver, Ticket {
 
   onDecision(decision: RoutingDecision): void {
     this.#log.decided(decision)
+    this.onTold({ type: 'decision', decision })
   }
 
   onAttempt(notice: AttemptNotice): void {
     this.#log.attempted(notice)
+    this.onTold({ type: 'attempt', notice })
   }
 
   onEvent(event: ConverseStreamEvent): void {
@@ -103,6 +123,9 @@ export class LiveOperation implements OperationObserver, Ticket {
   onResult(result: OperationResult): void {
     if (this.#ended !== undefined) return
     this.#ended = result
+    const waiters = this.#endWaiters
+    this.#endWaiters = []
+    for (const waiter of waiters) waiter(result)
     this.#onEnd(this, result)
   }
 

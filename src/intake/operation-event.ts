@@ -10,6 +10,7 @@ import type { RoutingDecision } from '../operation/decision.ts'
 import { problemCatalogue, problemType, type Problem, type ProblemCode } from '../operation/problem.ts'
 import type { OperationResult } from '../operation/result.ts'
 import type { AttemptNotice } from '../operation/runner.ts'
+import type { OperationRecord, ToldEvent } from './operation-record.ts'
 
 export type OperationEvent =
   | { readonly type: 'decision'; readonly id: number; readonly decision: RoutingDecision }
@@ -62,6 +63,24 @@ export function problemOf(result: OperationResult): Problem {
     default:
       return problemWithout(result, 'internal_error', 'The operation ended without an answer.')
   }
+}
+
+/** What was told before the answer, each with its number, after the one that the follower has seen. */
+export function toldAfter(told: readonly ToldEvent[], afterId: number): readonly OperationEvent[] {
+  return told.slice(afterId).map((event, index) => ({ ...event, id: afterId + index + 1 }))
+}
+
+/** Tells an ended operation whose events are all known, number by number; undefined where they are not. */
+export function replayExactly(record: OperationRecord, afterId: number): readonly OperationEvent[] | undefined {
+  const { told, result, endId } = record
+  if (told === undefined) return undefined
+  const pieces = piecesOf(result)
+  if (endId !== told.length + pieces.length + 1) return undefined
+  const numbered = pieces.map((piece, index): OperationEvent => {
+    const id = told.length + index + 1
+    return 'text' in piece ? { type: 'text', id, text: piece.text } : { type: 'fragment', id, fragment: piece.fragment }
+  })
+  return [...toldAfter(told, 0), ...numbered, endOf(result, endId)].slice(afterId)
 }
 
 /**

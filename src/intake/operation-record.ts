@@ -4,9 +4,11 @@
  * treated as absent: a listing goes on without it.
  */
 import type { JsonValue } from '../operation/converse.ts'
+import type { RoutingDecision } from '../operation/decision.ts'
 import type { OperationType, Route } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
 import { isFinal, operationStatuses, type OperationResult, type OperationStatus } from '../operation/result.ts'
+import type { AttemptNotice } from '../operation/runner.ts'
 import { maySee, type Reader } from './operation-draft.ts'
 
 export const operationsCollection = 'operations'
@@ -16,7 +18,12 @@ export interface OperationRecord {
   /** The number of the last event that followers saw; 0 while it runs. */
   readonly endId: number
   readonly result: OperationResult
+  /** What followers were told before the answer, numbered from 1; kept for operations that any instance may be asked for. */
+  readonly told?: readonly ToldEvent[]
+  readonly callbackUrl?: string
 }
+
+export type ToldEvent = { readonly type: 'decision'; readonly decision: RoutingDecision } | { readonly type: 'attempt'; readonly notice: AttemptNotice }
 
 export function toValue(record: OperationRecord): JsonValue {
   return record as unknown as JsonValue

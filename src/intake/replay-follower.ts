@@ -1,12 +1,13 @@
 /**
  * A follower of an operation that has ended and whose log is gone: it is told from the result, as `replay` says.
  */
-import type { OperationResult } from '../operation/result.ts'
 import type { Follower } from './event-log.ts'
-import { replay, type OperationEvent } from './operation-event.ts'
+import { replay, replayExactly, type OperationEvent } from './operation-event.ts'
+import type { OperationRecord } from './operation-record.ts'
 
-export function createReplayFollower(result: OperationResult, endId: number, afterId: number): Follower {
-  const events = replay(result, endId, afterId)
+export function createReplayFollower(record: OperationRecord, afterId: number): Follower {
+  const { result, endId } = record
+  const events = replayExactly(record, afterId) ?? replay(result, endId, afterId)
   let done = false
   return {
     get done() {

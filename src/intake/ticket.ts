@@ -26,7 +26,7 @@ export function createStoredTicket(record: OperationRecord): Ticket {
     tenant: record.tenant,
     current: () => record.result,
     whenSettled: (callback) => callback(record.result),
-    follow: (afterId) => createReplayFollower(record.result, record.endId, afterId),
+    follow: (afterId) => createReplayFollower(record, afterId),
     leave: () => undefined,
   }
 }

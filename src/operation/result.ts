@@ -43,6 +43,10 @@ export interface Cost {
   readonly includesEstimates: boolean
 }
 
+/** `caller_gone`: nobody can be given the answer any more. `hard_timeout`: its time was over before it could be answered. */
+export const expiryReasons = ['caller_gone', 'hard_timeout'] as const
+export type ExpiryReason = (typeof expiryReasons)[number]
+
 export interface OperationResult {
   readonly id: string
   readonly operation: OperationType
@@ -73,4 +77,6 @@ export interface OperationResult {
   readonly completedAt: string | null
   /** Why it failed, was cancelled or expired. */
   readonly error?: Problem
+  /** Why it expired, in a closed list. */
+  readonly reason?: ExpiryReason
 }

@@ -10,7 +10,7 @@
 import type { Clock } from '../runtime/clock.ts'
 import { sleep } from '../runtime/clock.ts'
 import type { Delivery, EndedDelivery, EnqueueOutcome, Lease, Message, MessageQueue, RemoveOutcome } from '../store/message-queue.ts'
-import { withinTime } from './adapters/within-time.ts'
+import { withinTime } from '../store/adapters/within-time.ts'
 import { queueLimits } from './limits.ts'
 import { readWork, type AttemptWork, type CallbackWork, type OperationWork, type Work, type WorkKind } from './work.ts'
 
@@ -46,7 +46,7 @@ export interface DispatcherParts {
 }
 
 export interface Dispatcher {
-  /** Rejects with a `StoreError`, also when the store does not answer in time; then the message may still get in. */
+  /** Rejects with a `StoreError`, also when the store does not answer in time; a message that gets in later is removed. */
   enqueue(message: Message): Promise<EnqueueOutcome>
   remove(id: string): Promise<RemoveOutcome>
   /** Whether this process works on the message just now. */
@@ -229,8 +229,19 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     else void reportEnded()
   })
 
+  const enqueue = async (message: Message): Promise<EnqueueOutcome> => {
+    const entering = queue.enqueue(message)
+    try {
+      return await withinTime(clock, entering, queueLimits.enqueueMs, 'The message queue')
+    } catch (error) {
+      // Its caller was told that it was not taken: should it get in after all, it is taken out again.
+      void entering.then(() => queue.remove(message.id)).catch(() => undefined)
+      throw error
+    }
+  }
+
   return {
-    enqueue: (message) => withinTime(clock, queue.enqueue(message), queueLimits.enqueueMs, 'The message queue'),
+    enqueue,
     remove: (id) => queue.remove(id),
     holds: (id) => held.has(id),
     busy: () => held.size,

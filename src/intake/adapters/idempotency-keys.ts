@@ -25,7 +25,7 @@ export interface IdempotencyKeys {
   find(key: string): Promise<HeldBinding | undefined>
   /** Binds the key, or says what it is bound to already. */
   bind(key: string, binding: Binding, expiresAtMs: number): Promise<{ readonly bound: boolean; readonly held: HeldBinding }>
-  release(held: HeldBinding): Promise<boolean>
+  release(held: Pick<HeldBinding, 'key' | 'version'>): Promise<boolean>
 }
 
 export function createIdempotencyKeys(state: StateStore): IdempotencyKeys {

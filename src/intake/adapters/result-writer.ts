@@ -14,8 +14,8 @@ import { operationsCollection, toValue, type OperationRecord } from '../operatio
 export interface ResultWriter {
   /** Resolves when the write is over, whether the store has it or not. */
   remember(record: OperationRecord): Promise<void>
-  /** Resolves with whether the store has it. */
-  keep(record: OperationRecord): Promise<boolean>
+  /** A result that somebody must be able to fetch and that the store did not take. */
+  countLost(): void
   readonly pending: number
   /** Results that no store has. */
   readonly lost: number
@@ -82,17 +82,8 @@ export function createResultWriter(options: { readonly state: StateStore; readon
         if (!written) lost += 1
       })
     },
-    async keep(record) {
-      for (let attempt = 1; ; attempt += 1) {
-        if (await write(record)) return true
-        if (attempt === intakeLimits.writeAttempts || pending >= intakeLimits.pendingWrites) {
-          lost += 1
-          return false
-        }
-        pending += 1
-        await new Promise<void>((resolve) => clock.schedule(clock.monotonicMs() + intakeLimits.writeRetryMs, resolve))
-        pending -= 1
-      }
+    countLost() {
+      lost += 1
     },
   }
 }

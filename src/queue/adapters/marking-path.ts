@@ -11,19 +11,19 @@ import type { AttemptListener, AttemptRequest, Path, RunningAttempt } from '../.
 import type { Clock } from '../../runtime/clock.ts'
 import type { StateStore } from '../../store/state-store.ts'
 import { queueLimits } from '../limits.ts'
-import { withinTime } from './within-time.ts'
+import { withinTime } from '../../store/adapters/within-time.ts'
 
 const collection = 'sent'
 /** ms that a mark outlives the end of its operation: whoever resumes it looks within seconds. */
 const markedMs = 3_600_000
 
-export interface SentMarks {
+export interface MarkedPaths {
   around(path: Path, isRepeatable: (operation: Operation) => boolean): Path
   /** Whether the operation may have been sent by a process that is gone. */
   has(operationId: string): Promise<boolean>
 }
 
-export function createSentMarks(state: StateStore, clock: Clock): SentMarks {
+export function createMarkedPaths(state: StateStore, clock: Clock): MarkedPaths {
   const mark = (operation: Operation): Promise<unknown> => {
     const expiresAtMs = operation.createdAtMs + operation.hardTimeoutMs + operation.streamMaxMs + markedMs
     return withinTime(clock, state.put(collection, operation.id, true, { expiresAtMs }), queueLimits.enqueueMs, 'The store')

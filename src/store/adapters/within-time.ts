@@ -2,7 +2,7 @@
  * A bound on how long a caller waits for the store. The call itself is not undone: it may still take effect.
  */
 import type { Clock } from '../../runtime/clock.ts'
-import { StoreError } from '../../store/store-error.ts'
+import { StoreError } from '../store-error.ts'
 
 /** @param what begins the sentence that the error says, such as `The message queue`. */
 export function withinTime<Value>(clock: Clock, call: Promise<Value>, limitMs: number, what: string): Promise<Value> {
