@@ -66,7 +66,7 @@ export function mcpSettings(config: Config): McpSettings {
 
 function mcpServer(server: McpServerConfig): McpServerSettings {
   const common = { disabled: server.disabled, concurrency: server.concurrency, ...(server.timeout === null ? {} : { timeoutMs: server.timeout }) }
-  if ('url' in server) return { ...common, url: server.url, headers: server.headers }
+  if ('url' in server) return { ...common, url: server.url, headers: server.headers, ...(server.bearerToken === null ? {} : { bearerToken: server.bearerToken }) }
   return { ...common, command: server.command, args: server.args, env: server.env, ...(server.cwd === null ? {} : { cwd: server.cwd }) }
 }
 

@@ -23,8 +23,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   queue: ['operation', 'runtime', 'store'],
   callbacks: ['operation', 'runtime', 'queue'],
   alerts: ['operation', 'runtime', 'store'],
-  // The rule table and the chain are the defaults of the section `alerts`.
-  config: ['operation', 'runtime', 'alerts'],
+  // The rule table and the chain are the defaults of the section `alerts`; the placeholders of a template are the MCP Router's.
+  config: ['operation', 'runtime', 'alerts', 'mcp'],
   auth: ['operation', 'runtime', 'config'],
   intake: ['operation', 'runtime', 'store', 'queue'],
   emulator: ['operation', 'runtime'],

@@ -70,6 +70,16 @@ export function buildProgram(terminal: Terminal, done: (code: ExitCode) => void)
     })
 
   program
+    .command('mcp-server')
+    .description('run the operations MCP server alone, over stdio or with --port over Streamable HTTP; it asks the direct.targets of its configuration')
+    .option('--port <port>', 'listen on this port of 127.0.0.1 instead of stdio', parsePort)
+    .option('--config <file>', 'configuration, YAML or JSON; without it hybrid-routing.yaml in the working directory')
+    .action(async (options: { port?: number; config?: string }) => {
+      const { mcpServerCommand } = await import('./mcp-server-command.ts')
+      done(await mcpServerCommand(options, terminal))
+    })
+
+  program
     .command('operation')
     .description('submit one operation to a running service and print the answer as it streams')
     .argument('<type>', `one of ${operationTypes.join(', ')}`, parseOperationType)

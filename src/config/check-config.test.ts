@@ -34,6 +34,11 @@ describe('what stops the start', () => {
     { why: 'the hard timeout before the requirement', raw: { direct, routing: { matrix: { emergency: { hardTimeoutMs: 4_000 } } } }, says: 'routing.matrix.emergency.hardTimeoutMs: 4000 is below routing.matrix.emergency.latencyMs, which is 5000' },
     { why: 'a fallback that is the route', raw: { direct, routing: { matrix: { infrastructure: { fallback: 'direct' } } } }, says: 'routing.matrix.infrastructure.fallback: "direct" is the route itself; allowed are "mcp" and "none"' },
     {
+      why: 'a template with a placeholder that nothing fills',
+      raw: { direct, mcp: { servers: { ops: server }, routes: { default: { servers: ['ops'], tool: 't', arguments: { query: '{{promt}}' } } } } },
+      says: 'mcp.routes.default.arguments: "{{promt}}" is not a placeholder; allowed are operationId, operation, priority, prompt, messages, system, context, metadata, maxTokens, deadlineMs, converse, and members of context and metadata',
+    },
+    {
       why: 'a route over an unknown server',
       raw: { direct, mcp: { servers: { ops: server }, routes: { default: { servers: ['ops', 'opps'], tool: 't' } } } },
       says: 'mcp.routes.default.servers[1]: "opps" is not a server of mcp.servers; the nearest known name is ops',

@@ -10,6 +10,7 @@ import { operationTypes, type Route } from '../operation/matrix.ts'
 import type { FieldError } from '../operation/problem.ts'
 import { isTimeZone } from '../alerts/business-hours.ts'
 import { conditionFault } from '../alerts/settings.ts'
+import { placeholders, unknownPlaceholders } from '../mcp/arguments.ts'
 import { modelAllowed, regionAllowed } from './allowed-regions.ts'
 import { parseIpRange } from './ip-range.ts'
 import { isLoopbackAuthority, isLoopbackHost } from './loopback.ts'
@@ -37,6 +38,7 @@ export function checkConfig(config: Config): Findings {
     ...keyFaults(config),
     ...matrixFaults(config),
     ...serverNameFaults(config),
+    ...templateFaults(config),
     ...regionFaults(config),
     ...alertFaults(config),
   ]
@@ -133,6 +135,13 @@ function serverNameFaults(config: Config): FieldError[] {
       return [{ path: `${path}.servers[${index}]`, message: `${JSON.stringify(name)} is not a server of mcp.servers; ${hint}` }]
     }),
   )
+}
+
+function templateFaults(config: Config): FieldError[] {
+  return mcpRoutes(config).flatMap(([path, route]) => {
+    const unknown = route.arguments === null ? [] : unknownPlaceholders(route.arguments)
+    return unknown.map((name) => ({ path: `${path}.arguments`, message: `"{{${name}}}" is not a placeholder; allowed are ${placeholders.join(', ')}, and members of context and metadata` }))
+  })
 }
 
 function regionFaults(config: Config): FieldError[] {

@@ -29,7 +29,7 @@ describe('each fault names its path, the value and what is allowed', () => {
     { why: 'missing', raw: { direct: { targets: [{ id: 'a', region: 'eu-west-1' }] } }, says: 'direct.targets[0].modelId: is missing: a model id, inference profile id or ARN' },
     { why: 'unknown, with a near name', raw: { direct, routing: { hedgin: {} } }, says: 'routing.hedgin: is not known here; the nearest known name is hedging' },
     { why: 'unknown, far from all', raw: { direct, server: { colour: 1 } }, says: 'server.colour: is not known here; known are host, port, tls, trustedProxies, cors' },
-    { why: 'a name that is no word', raw: { direct, 'a b': 1 }, says: '["a b"]: is not known here; known are server, auth, direct, mcp, store, routing, limits, health, metrics, logs, audit, alerts' },
+    { why: 'a name that is no word', raw: { direct, 'a b': 1 }, says: '["a b"]: is not known here; known are server, auth, direct, mcp, store, callbacks, routing, limits, health, metrics, logs, audit, alerts' },
     { why: 'a free name of a wrong form', raw: { direct, mcp: { servers: { 'a b': { url: 'http://h' } } } }, says: 'mcp.servers["a b"]: the name is not a name of 1 to 64 letters, digits, ".", "_" and "-"' },
     { why: 'neither way to reach a server', raw: { direct, mcp: { servers: { a: {} } } }, says: 'mcp.servers.a: needs exactly one of command and url' },
     { why: 'both ways to reach a server', raw: { direct, mcp: { servers: { a: { command: 'x', url: 'http://h' } } } }, says: 'mcp.servers.a: needs exactly one of command and url' },

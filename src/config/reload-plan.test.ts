@@ -30,7 +30,7 @@ describe('what a reload does', () => {
 
   test('members that need a restart keep their old value and are named', () => {
     const current = config()
-    const next = config({ server: { port: 9_000 }, store: { engine: 'sqlite' }, routing: { streamMaxMs: 1_000 } })
+    const next = config({ server: { port: 9_000 }, store: { engine: 'memory' }, routing: { streamMaxMs: 1_000 } })
     const plan = planReload(current, next)
     expect(plan).toMatchObject({ kind: 'apply', changed: ['routing.streamMaxMs'], needsRestart: ['server.port', 'store'] })
     expect(plan.kind === 'apply' && plan.config).toEqual({ ...current, routing: { ...current.routing, streamMaxMs: 1_000 } })

@@ -60,6 +60,16 @@ const httpServer = group(
       default: {},
       reload: 'restart',
     }),
+    bearerToken: orNull(
+      oneOf(
+        [
+          group({ environment: text({ ...variableNames, description: 'The environment variable that holds it.', reload: 'restart' }) }, { description: 'A token from the environment.', reload: 'restart' }),
+          group({ file: text({ description: 'The file that holds it; read again when it was rotated.', reload: 'restart' }) }, { description: 'A token from a file.', reload: 'restart' }),
+        ],
+        { description: '', reload: 'restart' },
+      ),
+      { description: 'Where the bearer token of every request to it comes from; `null`: there is none.', default: null, reload: 'restart' },
+    ),
     ...serverMembers,
   },
   { description: 'A server that is reached over HTTP.', reload: 'restart' },
