@@ -1,0 +1,57 @@
+/**
+ * The configuration with which incidents are simulated and drilled: the service's own defaults, its matrix shrunk by the
+ * scenario's scale, and the scenario's places as targets and servers. What the operator's own file says of the routing takes
+ * part where one is given, so that two files can be compared.
+ */
+import type { JsonObject } from '../operation/converse.ts'
+import { ConfigError, resolveConfig } from '../config/resolve-config.ts'
+import type { Config } from '../config/schema.ts'
+import { operationTypes, runbookMatrix, type Matrix } from '../operation/matrix.ts'
+import { placesOf, type Scenario } from '../simulate/scenario.ts'
+
+export interface IncidentAddresses {
+  /** By the place's id. */
+  readonly direct: Readonly<Record<string, string>>
+  readonly mcp: Readonly<Record<string, string>>
+}
+
+const modelId = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'
+export const regions = ['eu-central-1', 'eu-west-1', 'eu-west-3', 'eu-north-1'] as const
+const emulatorKeys = { EMULATOR_KEY: 'emulator', EMULATOR_SECRET: 'emulator' }
+
+/**
+ * @param addresses where the places listen; a simulation has none
+ * @param routing the section `routing` of a configuration, at the scale of the runbook
+ */
+export function incidentConfig(scenario: Scenario, addresses?: IncidentAddresses, routing: JsonObject = {}): Config {
+  const servers = placesOf(scenario, 'mcp').map(({ id }) => id)
+  const resolved = resolveConfig(
+    {
+      server: { port: 0 },
+      direct: {
+        targets: placesOf(scenario, 'direct').map(({ id }, index) => ({ id, region: regions[index % regions.length], modelId, endpoint: addresses?.direct[id] ?? null })),
+        allowedRegions: ['eu-*'],
+        credentials: { accessKeyId: '${EMULATOR_KEY}', secretAccessKey: '${EMULATOR_SECRET}' },
+      },
+      mcp: {
+        servers: Object.fromEntries(servers.map((id) => [id, { url: addresses?.mcp[id] ?? 'http://127.0.0.1:9/mcp' }])),
+        routes: { default: { servers, tool: 'execute_operation', carries: 'converse', repeatable: true } },
+      },
+      routing: { ...routing, matrix: scaledMatrix(runbookMatrix, scenario.scale) },
+      store: { engine: 'memory' },
+      logs: { level: 'fatal' },
+    },
+    emulatorKeys,
+  )
+  if ('errors' in resolved) throw new ConfigError(resolved.errors)
+  return resolved.config
+}
+
+export function scaledMatrix(matrix: Matrix, scale: number): Matrix {
+  return Object.fromEntries(
+    operationTypes.map((type) => {
+      const row = matrix[type]
+      return [type, { ...row, latencyMs: Math.max(1, Math.round(row.latencyMs / scale)), hardTimeoutMs: Math.max(1, Math.round(row.hardTimeoutMs / scale)) }]
+    }),
+  ) as unknown as Matrix
+}

@@ -1,0 +1,86 @@
+/**
+ * Whether the router's verdicts in hindsight are right. In the simulator the truth is known: whether an operation that missed
+ * its requirement would probably have met it on the other allowed route. "Probably" is put to the proof with many attempts
+ * there, of the same operation at the same instant but with luck of their own; more than half must have met it.
+ *
+ * The router judges by the traffic it had. It never sees these attempts.
+ */
+import { operationLimits, type Matrix, type Route } from '../operation/matrix.ts'
+import type { Operation } from '../operation/operation.ts'
+import type { OperationResult } from '../operation/result.ts'
+import { Fates } from './fate.ts'
+import { placesOf, type Scenario } from './scenario.ts'
+import type { WorkItem } from './workload.ts'
+
+export interface HindsightFigures {
+  readonly decisions: number
+  readonly judged: number
+  readonly optimal: number
+  /** Judged decisions whose verdict is the truth. */
+  readonly agreed: number
+  /** The same among operations that missed their requirement, where the verdict is not plain. */
+  readonly missed: number
+  readonly missedJudged: number
+  readonly missedAgreed: number
+}
+
+const draws = 25
+/** Turns that no real attempt of the operation has. */
+const firstDraw = 1_000
+
+export class HindsightTruth {
+  readonly #scenario: Scenario
+  readonly #fates: Fates
+  readonly #matrix: Matrix
+  #verdict: boolean | null = null
+  #verdictOf = -1
+  readonly #figures = { decisions: 0, judged: 0, optimal: 0, agreed: 0, missed: 0, missedJudged: 0, missedAgreed: 0 }
+
+  constructor(scenario: Scenario, seed: number, matrix: Matrix) {
+    this.#scenario = scenario
+    this.#fates = new Fates(scenario, seed)
+    this.#matrix = matrix
+  }
+
+  /** The router tells its verdict just before it tells the result. */
+  onVerdict(item: WorkItem, _operation: Operation, optimal: boolean | null): void {
+    this.#verdict = optimal
+    this.#verdictOf = item.index
+  }
+
+  onEnd(item: WorkItem, result: OperationResult): void {
+    const figures = this.#figures
+    figures.decisions += 1
+    const missed = !(result.status === 'succeeded' && result.slaMet)
+    if (missed) figures.missed += 1
+    const optimal = this.#verdictOf === item.index ? this.#verdict : null
+    if (optimal === null) return
+    figures.judged += 1
+    if (optimal) figures.optimal += 1
+    if (missed) figures.missedJudged += 1
+    const truth = missed ? !this.#anotherRouteWouldHave(item, result.decision?.route ?? null) : true
+    if (truth !== optimal) return
+    figures.agreed += 1
+    if (missed) figures.missedAgreed += 1
+  }
+
+  figures(): HindsightFigures {
+    return { ...this.#figures }
+  }
+
+  #anotherRouteWouldHave(item: WorkItem, decided: Route | null): boolean {
+    const row = this.#matrix[item.type]
+    const { latencyRequirementMs } = operationLimits(row)
+    const allowed: readonly Route[] = row.fallback === 'none' ? [row.route] : [row.route, row.fallback]
+    return allowed.some((route) => route !== decided && placesOf(this.#scenario, route).some((place) => this.#met(item, place, latencyRequirementMs) > 0.5))
+  }
+
+  #met(item: WorkItem, place: Parameters<Fates['of']>[1], withinMs: number): number {
+    let met = 0
+    for (let draw = 0; draw < draws; draw += 1) {
+      const fate = this.#fates.of(item, place, firstDraw + draw, item.atMs)
+      if (fate.kind === 'answers' && (item.mode === 'stream' ? fate.firstContentMs : fate.totalMs) <= withinMs) met += 1
+    }
+    return met / draws
+  }
+}

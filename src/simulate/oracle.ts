@@ -1,0 +1,139 @@
+/**
+ * What could have been answered in time by somebody who knows everything beforehand: every latency and every fault. It sends
+ * each operation once, to the place and at the instant at which it is answered soonest within the requirement, in the order
+ * of priority and, among equals, the quickest answer first; it never uses more slots of a place than there are.
+ *
+ * Its limits, which make it a yardstick and not a bound: it considers the first three attempts at each place, beginning at the
+ * arrival, at an instant at which a fault begins or ends, or (where slots are scarce) whenever one becomes free. Only
+ * routes that the matrix allows. Pure.
+ */
+import { operationLimits, priorityRank, type Matrix, type Route } from '../operation/matrix.ts'
+import type { Fates } from './fate.ts'
+import { placesOf, type Place, type Scenario } from './scenario.ts'
+import type { WorkItem } from './workload.ts'
+
+export interface OracleVerdict {
+  readonly inTime: boolean
+  /** From the arrival, by which the operation is judged; the hard timeout where it was not answered in time. */
+  readonly latencyMs: number
+}
+
+const turns = 3
+
+interface Option {
+  readonly place: Place
+  readonly beginsAtMs: number
+  /** What the operation is judged by, from the beginning of the attempt. */
+  readonly judgedMs: number
+  /** For how long a slot is taken. */
+  readonly totalMs: number
+}
+
+/** @param work all of it, since what comes later may matter more */
+export function foresee(scenario: Scenario, matrix: Matrix, fates: Fates, work: readonly WorkItem[]): readonly OracleVerdict[] {
+  const edges = [...new Set(scenario.faults.flatMap(({ fromMs, untilMs }) => [fromMs, untilMs]))].toSorted((a, b) => a - b)
+  const timetables = new Map(scenario.places.flatMap((place) => (place.slots === null ? [] : [[place.id, new Timetable(place.slots, scenario.scale)]])))
+  const verdicts: OracleVerdict[] = []
+  const planned = work.map((item) => ({ item, options: optionsOf(item, scenario, matrix, fates, edges) }))
+  planned.sort((a, b) => rankOf(a.item, matrix) - rankOf(b.item, matrix) || shortest(a.options) - shortest(b.options) || a.item.index - b.item.index)
+  for (const { item, options } of planned) {
+    const { latencyRequirementMs, hardTimeoutMs } = operationLimits(matrix[item.type])
+    let best: { readonly option: Option; readonly beginsAtMs: number } | null = null
+    let bestEndMs = item.atMs + latencyRequirementMs
+    for (const option of options) {
+      const latestMs = bestEndMs - option.judgedMs
+      const table = timetables.get(option.place.id)
+      const beginsAtMs = table === undefined ? option.beginsAtMs : table.firstFree(option.beginsAtMs, latestMs, option.totalMs)
+      if (beginsAtMs === null || beginsAtMs > latestMs) continue
+      best = { option, beginsAtMs }
+      bestEndMs = beginsAtMs + option.judgedMs
+    }
+    if (best === null) {
+      verdicts[item.index] = { inTime: false, latencyMs: hardTimeoutMs }
+      continue
+    }
+    timetables.get(best.option.place.id)?.take(best.beginsAtMs, best.option.totalMs)
+    verdicts[item.index] = { inTime: true, latencyMs: bestEndMs - item.atMs }
+  }
+  return verdicts
+}
+
+/** Every attempt that would answer in time if a slot were free. */
+function optionsOf(item: WorkItem, scenario: Scenario, matrix: Matrix, fates: Fates, edges: readonly number[]): readonly Option[] {
+  const row = matrix[item.type]
+  const { latencyRequirementMs } = operationLimits(row)
+  const dueMs = item.atMs + latencyRequirementMs
+  const instants = [item.atMs, ...edges.filter((edgeMs) => edgeMs > item.atMs && edgeMs < dueMs)]
+  const routes: readonly Route[] = row.fallback === 'none' ? [row.route] : [row.route, row.fallback]
+  const options: Option[] = []
+  for (const route of routes) {
+    for (const place of placesOf(scenario, route)) {
+      for (let turn = 0; turn < turns; turn += 1) {
+        for (const beginsAtMs of instants) {
+          const fate = fates.of(item, place, turn, beginsAtMs)
+          if (fate.kind !== 'answers') continue
+          const judgedMs = item.mode === 'stream' ? fate.firstContentMs : fate.totalMs
+          if (beginsAtMs + judgedMs <= dueMs) options.push({ place, beginsAtMs, judgedMs, totalMs: fate.totalMs })
+        }
+      }
+    }
+  }
+  return options
+}
+
+function rankOf(item: WorkItem, matrix: Matrix): number {
+  return item.type === 'emergency' ? -1 : priorityRank(matrix[item.type].priority)
+}
+
+function shortest(options: readonly Option[]): number {
+  let totalMs = Number.POSITIVE_INFINITY
+  for (const option of options) totalMs = Math.min(totalMs, option.totalMs)
+  return totalMs
+}
+
+/** ms at the scale of the matrix: how finely slots are handed out. */
+const cellMs = 40
+
+/** How many slots of a place are taken at which time. */
+class Timetable {
+  readonly #slots: number
+  readonly #cellMs: number
+  #taken = new Uint16Array(1_024)
+
+  constructor(slots: number, scale: number) {
+    this.#slots = slots
+    this.#cellMs = cellMs / scale
+  }
+
+  firstFree(fromMs: number, latestMs: number, durationMs: number): number | null {
+    const cells = this.#cellsOf(durationMs)
+    const lastCell = Math.floor(latestMs / this.#cellMs)
+    let cell = Math.floor(fromMs / this.#cellMs)
+    while (cell <= lastCell) {
+      const full = this.#lastFull(cell, cells)
+      if (full === null) return Math.max(fromMs, cell * this.#cellMs)
+      cell = full + 1
+    }
+    return null
+  }
+
+  take(fromMs: number, durationMs: number): void {
+    const cell = Math.floor(fromMs / this.#cellMs)
+    const until = cell + this.#cellsOf(durationMs)
+    if (until > this.#taken.length) {
+      const longer = new Uint16Array(2 * until)
+      longer.set(this.#taken)
+      this.#taken = longer
+    }
+    for (let each = cell; each < until; each += 1) this.#taken[each] = (this.#taken[each] ?? 0) + 1
+  }
+
+  #cellsOf(durationMs: number): number {
+    return Math.max(1, Math.round(durationMs / this.#cellMs))
+  }
+
+  #lastFull(cell: number, cells: number): number | null {
+    for (let each = cell + cells - 1; each >= cell; each -= 1) if ((this.#taken[each] ?? 0) >= this.#slots) return each
+    return null
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Plays a scenario on a virtual clock: the Hybrid Router itself, the very code that serves, on simulated paths; or the peers'
+ * policy on the same. The same scenario, seed and settings give the same figures, to the last digit.
+ *
+ * Operations come in one after the other while the clock runs, so that a million of them need the memory of those in flight.
+ * Of what the router publishes only trips and verdicts are read here.
+ */
+import type { ConverseRequest } from '../operation/converse.ts'
+import { operationLimits, type Matrix, type OperationType } from '../operation/matrix.ts'
+import type { Operation } from '../operation/operation.ts'
+import type { OperationResult } from '../operation/result.ts'
+import type { OperationObserver } from '../operation/runner.ts'
+import type { SystemEvent } from '../operation/system-event.ts'
+import { createHybridRouter, type RouterSettings } from '../router/hybrid-router.ts'
+import type { RouteTopology } from '../routing/conditions.ts'
+import type { EventStream } from '../runtime/event-stream.ts'
+import { createSeededRandom } from '../runtime/random.ts'
+import { createVirtualClock, type VirtualClock } from '../runtime/virtual-clock.ts'
+import { Fates } from './fate.ts'
+import { Scoreboard, type Outcome, type RunFigures } from './figures.ts'
+import { HindsightTruth, type HindsightFigures } from './hindsight-truth.ts'
+import { createPeerRunner } from './peer-policy.ts'
+import { placesOf, type Scenario } from './scenario.ts'
+import { createSimulatedPath, type LiveItem, type SimulatedWorld } from './simulated-path.ts'
+import type { WorkItem } from './workload.ts'
+
+export interface SimulationParts {
+  readonly scenario: Scenario
+  readonly seed: number
+  /** In the order of arrival. */
+  readonly work: Iterable<WorkItem>
+  /** Told of every operation at its end. */
+  onOutcome?(outcome: Outcome): void
+}
+
+export interface SimulationFigures extends RunFigures {
+  readonly trips: number
+  /** Refused for want of room. */
+  readonly shed: number
+  /** Never ended, which would be a mistake of ours. */
+  readonly lost: number
+  readonly hindsight: HindsightFigures
+}
+
+const request: ConverseRequest = Object.freeze({ messages: Object.freeze([Object.freeze({ role: 'user' as const, content: Object.freeze([Object.freeze({ text: 'What is wrong?' })]) })]) })
+/** ms at the scale of the matrix. */
+const streamMaxMs = 600_000
+
+export function simulateRouter(parts: SimulationParts, settings: RouterSettings): SimulationFigures {
+  const { scenario, seed } = parts
+  const stage = new Stage(scenario, seed, settings.matrix)
+  const board = new Scoreboard()
+  const truth = new HindsightTruth(scenario, seed, settings.matrix)
+  let trips = 0
+  let shed = 0
+  const events: EventStream<SystemEvent> = {
+    publish(event) {
+      if (event.type === 'breaker_tripped') trips += 1
+      else if (event.type === 'decision_judged') truth.onVerdict(stage.liveOf(event.operation).item, event.operation, event.optimal)
+    },
+    subscribe: () => () => undefined,
+  }
+  const topology = { direct: topologyOf(scenario, 'direct'), mcp: topologyOf(scenario, 'mcp') }
+  const router = createHybridRouter({
+    paths: { direct: createSimulatedPath('direct', stage), mcp: createSimulatedPath('mcp', stage) },
+    clock: stage.clock,
+    random: createSeededRandom(seed + 1),
+    events,
+    settings: () => settings,
+    topology: () => topology,
+    onInternalError(error) {
+      throw error
+    },
+  })
+  stage.play(parts.work, (operation, item, done) => {
+    router.run(operation, {
+      ...deaf,
+      onResult(result) {
+        const outcome = outcomeOf(item, result)
+        if (result.error?.code === 'overloaded') shed += 1
+        truth.onEnd(item, result)
+        board.add(outcome)
+        parts.onOutcome?.(outcome)
+        done()
+      },
+    })
+  })
+  return { ...board.figures(), trips, shed, lost: stage.running, hindsight: truth.figures() }
+}
+
+export function simulatePeers(parts: SimulationParts, matrix: Matrix): RunFigures {
+  const { scenario, seed } = parts
+  const stage = new Stage(scenario, seed, matrix)
+  const board = new Scoreboard()
+  const runner = createPeerRunner({
+    paths: { direct: createSimulatedPath('direct', stage), mcp: createSimulatedPath('mcp', stage) },
+    targets: { direct: topologyOf(scenario, 'direct').targets, mcp: topologyOf(scenario, 'mcp').targets },
+    matrix,
+    clock: stage.clock,
+    random: createSeededRandom(seed + 1),
+    scale: scenario.scale,
+  })
+  stage.play(parts.work, (operation, item, done) => {
+    runner.run(operation, ({ answered, latencyMs, attempts }) => {
+      const inTime = answered && latencyMs <= operation.latencyRequirementMs
+      const outcome: Outcome = { index: item.index, type: item.type, answered, inTime, latencyMs: answered ? latencyMs : operation.hardTimeoutMs, attempts, hedges: 0, wrong: false }
+      board.add(outcome)
+      parts.onOutcome?.(outcome)
+      done()
+    })
+  })
+  return board.figures()
+}
+
+/** The operation's outcome as the figures count it; the same for results that came over HTTP. */
+export function outcomeOf(item: { readonly index: number; readonly type: OperationType }, result: OperationResult): Outcome {
+  const answered = result.status === 'succeeded'
+  const { basis, totalMs, timeToFirstTokenMs } = result.latency
+  const judgedMs = basis === 'first_content' ? (timeToFirstTokenMs ?? totalMs) : totalMs
+  let hedges = 0
+  for (const attempt of result.attempts) if (attempt.reason === 'hedge') hedges += 1
+  return {
+    index: item.index,
+    type: item.type,
+    answered,
+    inTime: answered && result.slaMet,
+    latencyMs: answered ? judgedMs : result.error?.code === 'overloaded' ? null : Math.max(judgedMs, result.latencyRequirementMs),
+    attempts: result.attempts.length,
+    hedges,
+    wrong: answered && (result.output === null || result.output.text === ''),
+  }
+}
+
+type Play = (operation: Operation, item: WorkItem, done: () => void) => void
+
+/** The virtual clock, the operations that run on it, and their arrivals. */
+class Stage implements SimulatedWorld {
+  readonly scenario: Scenario
+  readonly fates: Fates
+  readonly clock: VirtualClock = createVirtualClock()
+  readonly #matrix: Matrix
+  readonly #live = new Map<string, LiveItem>()
+
+  constructor(scenario: Scenario, seed: number, matrix: Matrix) {
+    this.scenario = scenario
+    this.#matrix = matrix
+    this.fates = new Fates(scenario, seed)
+  }
+
+  get running(): number {
+    return this.#live.size
+  }
+
+  liveOf(operation: Operation): LiveItem {
+    const live = this.#live.get(operation.id)
+    if (live === undefined) throw new Error(`${operation.id} does not run`)
+    return live
+  }
+
+  play(work: Iterable<WorkItem>, run: Play): void {
+    const { clock } = this
+    const items = work[Symbol.iterator]()
+    const arrive = (item: WorkItem): void => {
+      const operation = this.#operationOf(item)
+      this.#live.set(operation.id, { item, turns: new Map() })
+      run(operation, item, () => this.#live.delete(operation.id))
+      comeNext()
+    }
+    const comeNext = (): void => {
+      const next = items.next()
+      if (next.done !== true) clock.schedule(next.value.atMs, () => arrive(next.value))
+    }
+    comeNext()
+    while (clock.next());
+  }
+
+  #operationOf(item: WorkItem): Operation {
+    const row = this.#matrix[item.type]
+    return {
+      id: `op_${item.index}`,
+      type: item.type,
+      priority: row.priority,
+      mode: item.mode,
+      converse: request,
+      repeatable: true,
+      tenant: null,
+      metadata: {},
+      arrivedAtMs: this.clock.monotonicMs(),
+      createdAtMs: this.clock.nowMs(),
+      ...operationLimits(row),
+      streamSilenceMs: row.latencyMs,
+      streamMaxMs: streamMaxMs / this.scenario.scale,
+      correlationId: `cor_${item.index}`,
+    }
+  }
+}
+
+function topologyOf(scenario: Scenario, route: 'direct' | 'mcp'): RouteTopology {
+  return { carriesMoreThanText: true, repeatable: true, targets: placesOf(scenario, route).map((place) => place.id) }
+}
+
+const deaf: Omit<OperationObserver, 'onResult'> = { onDecision: () => undefined, onAttempt: () => undefined, onEvent: () => undefined }
