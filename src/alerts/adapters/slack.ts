@@ -33,7 +33,10 @@ export function slackMessage(notification: Notification): object {
   const title = `*${notification.event}* ${escaped(notification.title)}`
   const lines = notificationLines(notification).map(escaped)
   const shown = [title, ...lines].slice(0, sections)
-  return { text: title, blocks: shown.map((line) => ({ type: 'section', text: { type: 'mrkdwn', text: line.slice(0, longestSection) } })) }
+  const details = shown.map((line) => ({ type: 'section', text: { type: 'mrkdwn', text: line.slice(0, longestSection) } }))
+  // Slack puts nothing together by itself: whoever reads it can search for the incident.
+  const incident = { type: 'context', elements: [{ type: 'plain_text', text: notification.dedupKey.slice(0, longestSection) }] }
+  return { text: title, blocks: [...details, incident] }
 }
 
 function escaped(text: string): string {

@@ -6,7 +6,7 @@
  * filter by are message attributes. A topic whose name ends in `.fifo` keeps the order of one incident and recognises
  * repetitions by the notification's id. An answer is read up to a bound only.
  */
-import { Transform } from 'node:stream'
+import { pipeline, Transform } from 'node:stream'
 import type { PublishCommandInput, SNSClient, SNSClientConfig } from '@aws-sdk/client-sns'
 import type { AlertPriority } from '../../operation/alert-facts.ts'
 import { alertLimits } from '../limits.ts'
@@ -82,7 +82,10 @@ async function openClient(settings: SnsSettings): Promise<SNSClient> {
     (next) => async (args) => {
       const result = await next(args)
       const response = result.response as { body?: unknown }
-      if (isReadable(response.body)) response.body = response.body.pipe(atMost(alertLimits.answerBytes))
+      if (isReadable(response.body)) {
+        // Ends the connection as well when the answer is too long; the reader of the bounded end learns why.
+        response.body = pipeline(response.body, atMost(alertLimits.answerBytes), () => {})
+      }
       return result
     },
     { step: 'deserialize', priority: 'low', name: 'boundedAnswer' },
