@@ -124,6 +124,13 @@ describe.each([
     const again = await speak(service.port, { method: 'DELETE', path: `/v1/operations/${accepted.id}` })
     expect([again.status, (JSON.parse(again.text) as OperationResult).status]).toEqual([200, 'cancelled'])
   })
+
+  it('DELETE with a content type and no body cancels too, as many clients send it', async () => {
+    await start(answers)
+    const { id } = JSON.parse((await speak(service.port, { path: '/v1/operations', body })).text) as OperationResult
+    const answer = await speak(service.port, { method: 'DELETE', path: `/v1/operations/${id}`, headers: { 'content-type': 'application/json' } })
+    expect([answer.status, (JSON.parse(answer.text) as OperationResult).id]).toEqual([200, id])
+  })
 })
 
 describe('listing', () => {
