@@ -12,7 +12,7 @@ import { invalidRequest } from './validation-errors.ts'
 
 const known = ['status', 'operation', 'route', 'since', 'limit', 'cursor'] as const
 /** RFC 3339, section 5.6. */
-const rfc3339Pattern = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/
+const rfc3339Pattern = /^(\d{4}-\d{2}-\d{2})[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/
 const idPattern = /^op_[0-9a-z]{26}$/
 
 export function readListingQuery(query: unknown): PageRequest {
@@ -41,7 +41,7 @@ export function readListingQuery(query: unknown): PageRequest {
   const operation = oneOf('operation', operationTypes)
   const route = oneOf('route', routes)
   const since = text('since')
-  const sinceMs = since === undefined ? undefined : rfc3339Pattern.test(since) && !Number.isNaN(Date.parse(since)) ? Date.parse(since) : refuse('since', `${shown(since)} is not an RFC 3339 time such as 2026-01-31T08:00:00Z.`)
+  const sinceMs = since === undefined ? undefined : (readTime(since) ?? refuse('since', `${shown(since)} is not an RFC 3339 time such as 2026-01-31T08:00:00Z.`))
   const limitText = text('limit')
   const limit = limitText === undefined ? httpLimits.pageDefault : readLimit(limitText)
   if (limit === undefined) refuse('limit', `${shown(limitText ?? '')} is not in [1, ${httpLimits.pageLimit}].`)
@@ -66,6 +66,16 @@ function readCursor(cursor: string): string | undefined {
   const id = Buffer.from(cursor, 'base64url').toString('latin1')
   // Decoding passes over what is not base64url, so the way back is the test.
   return idPattern.test(id) && toCursor(id) === cursor ? id : undefined
+}
+
+/** `Date.parse` makes the 3rd of March of the 31st of February; a day that the calendar does not have is garbage. */
+function readTime(text: string): number | undefined {
+  const day = rfc3339Pattern.exec(text)?.[1]
+  if (day === undefined) return undefined
+  const midnightMs = Date.parse(`${day}T00:00:00Z`)
+  if (Number.isNaN(midnightMs) || !new Date(midnightMs).toISOString().startsWith(day)) return undefined
+  const timeMs = Date.parse(text)
+  return Number.isNaN(timeMs) ? undefined : timeMs
 }
 
 function readLimit(text: string): number | undefined {
