@@ -38,7 +38,7 @@ describe('the matrix', () => {
 describe('the limits of an operation', () => {
   const row = runbookMatrix.infrastructure
 
-  it.each([
+  it.each<[number | undefined, number, number, string]>([
     [undefined, 10_000, 15_000, 'without a wish the row holds'],
     [8_000, 8_000, 12_000, 'a tighter wish holds, and the hard timeout shrinks in proportion'],
     [10_000, 10_000, 15_000, 'the same is not tighter'],
