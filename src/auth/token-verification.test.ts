@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.ts'
 import { createVirtualClock, type VirtualClock } from '../runtime/virtual-clock.ts'
 import type { Authentication, Credentials } from './authenticate.ts'
 import { createAuthenticator, type Authenticator } from './authenticator.ts'
+import { startCertifiedProvider } from './testing/certified-provider.ts'
 import { handMade, newKey, startIssuer, tokenOf, type Mood, type SigningKey, type TestIssuer } from './testing/issuer.ts'
 
 let clock: VirtualClock
@@ -106,6 +107,25 @@ describe('a token', () => {
     authenticator = make({ claims: { tenant: null, ...claims }, roles })
     expect(await verdict(await tokenOf(key, issuer.url, clock, { roles: undefined, tenant: undefined, ...payload }))).toBe(outcome)
   })
+})
+
+test('a certified provider’s tokens are accepted, also after it rotated its keys', async () => {
+  const provider = await startCertifiedProvider()
+  try {
+    // Its tokens are dated by the real clock.
+    clock = createVirtualClock(Date.now())
+    authenticator = make({ issuer: provider.url, audience: 'urn:hybrid-routing' })
+    const claims = { roles: ['operator'], tenant: 'acme' }
+    const before = await provider.issue('urn:hybrid-routing', claims)
+    expect(await verdict(before)).toBe('jwt:deploy-bot operator acme')
+    await provider.rotate('second')
+    clock.advance(10_000)
+    expect(await verdict(await provider.issue('urn:hybrid-routing', claims))).toBe('jwt:deploy-bot operator acme')
+    expect(await verdict(before)).toBe('unauthorized invalid_token')
+    expect(await verdict(await provider.issue('urn:another', claims))).toBe('unauthorized token_claims')
+  } finally {
+    await provider.close()
+  }
 })
 
 describe('keys of this service', () => {

@@ -17,6 +17,7 @@ import { createEventStream } from '../../runtime/event-stream.ts'
 import { createIds } from '../../runtime/ids.ts'
 import { createMemoryStateStore } from '../../store/adapters/memory-state-store.ts'
 import { createHttpServer, type HttpServer } from '../http-server.ts'
+import { followTlsFiles, readTlsFiles } from '../tls-files.ts'
 import type { HealthStatus } from '../health.ts'
 
 export interface TestService {
@@ -25,6 +26,8 @@ export interface TestService {
   readonly intake: Intake
   readonly runner: ScriptedRunner
   readonly internalErrors: unknown[]
+  /** Oldest first. */
+  readonly published: SystemEvent[]
   health: HealthStatus
   stop(): Promise<void>
 }
@@ -37,6 +40,8 @@ export async function startTestService(script: (operation: Operation) => readonl
   const ids = createIds(clock)
   const internalErrors: unknown[] = []
   const events = createEventStream<SystemEvent>((error) => internalErrors.push(error))
+  const published: SystemEvent[] = []
+  events.subscribe((event) => published.push(event))
   const runner = createScriptedRunner(clock, script)
   const durable = createDurableWork(clock)
   const intake = createIntake({
@@ -62,7 +67,9 @@ export async function startTestService(script: (operation: Operation) => readonl
     version: '0.0.0-test',
     health: () => service.health,
     onInternalError: (error) => internalErrors.push(error),
+    ...(current.server.tls === null ? {} : { tls: readTlsFiles(current.server.tls) }),
   })
+  const stopFollowingTls = current.server.tls === null ? undefined : followTlsFiles({ tls: current.server.tls, clock, events, apply: (settings) => server.setTls(settings) })
   durable.begin(intake)
   const { port } = await server.listen('127.0.0.1', 0)
   return Object.assign(service, {
@@ -71,7 +78,9 @@ export async function startTestService(script: (operation: Operation) => readonl
     intake,
     runner,
     internalErrors,
+    published,
     async stop() {
+      stopFollowingTls?.()
       intake.stop()
       await durable.work.close()
       await server.close()
