@@ -1,14 +1,22 @@
 /**
  * What deciding costs: the routing decision alone, and the decision with all machine work of a sync operation that succeeds
- * (admitted, sent, succeeded) and of a stream (first content besides), with eight targets and one server.
+ * (admitted, sent, succeeded) and of a stream (first content besides), with eight targets and one server; then the same with
+ * all bookkeeping: estimates, breakers, limits, budgets and the verdict of hindsight.
  *
  * Run: `node bench/micro-routing.ts [OPERATIONS]`. Prints one JSON line per measure, in µs per operation; a batch is timed
  * because one operation is shorter than the clock's resolution, so the quantiles are those of batches.
  */
-import { runbookMatrix } from '../src/operation/matrix.ts'
-import type { Operation } from '../src/operation/operation.ts'
+import { defaultBreakerSettings } from '../src/breaker/breaker.ts'
+import { runbookMatrix, type OperationType } from '../src/operation/matrix.ts'
+import type { Operation, OperationMode } from '../src/operation/operation.ts'
 import { createMachine, step, type MachineAction, type MachineState } from '../src/routing/attempt-machine.ts'
+import { ChancePolicy, defaultChanceSettings } from '../src/routing/chance-policy.ts'
+import { defaultConcurrencyLimitSettings } from '../src/routing/concurrency-limit.ts'
+import { noOverrides } from '../src/routing/conditions.ts'
 import { decideRoute, planRoute } from '../src/routing/decide-route.ts'
+import { DecisionLedger, type EndedDecision } from '../src/routing/decision-ledger.ts'
+import { estimateSettings } from '../src/routing/latency-estimates.ts'
+import { TargetStates } from '../src/routing/target-states.ts'
 import { conditionsOf, operationOf, routeOf, rulesOf } from '../src/routing/testing/routing-fixtures.ts'
 
 const operations = Number(process.argv[2] ?? 400_000)
@@ -43,6 +51,53 @@ function measure(name: string, work: () => unknown): void {
   console.log(JSON.stringify({ name, p50Us: at(0.5), p99Us: at(0.99), operations, done: kept !== undefined }))
 }
 
+// The same with all bookkeeping: the view of the targets made and told, chances looked up, the decision judged.
+const states = new TargetStates({ breaker: defaultBreakerSettings, limiter: defaultConcurrencyLimitSettings, estimates: estimateSettings(runbookMatrix) })
+const policy = new ChancePolicy(defaultChanceSettings, states.forecast)
+const planning = { ...rules, policy }
+const ledger = new DecisionLedger(1_000)
+const topology = {
+  direct: { carriesMoreThanText: true, repeatable: true, targets: conditions.direct.candidates.map(({ id }) => id) },
+  mcp: { carriesMoreThanText: true, repeatable: true, targets: ['ops'] },
+}
+let clockMs = 0
+let salt = 1
+
+function carryWithBookkeeping(type: OperationType, mode: OperationMode): MachineState {
+  clockMs += 1
+  salt = (salt * 48_271) % 2_147_483_647
+  const tookMs = 300 + (salt % 500)
+  const operation = operationOf(type, { mode, arrivedAtMs: clockMs })
+  const subject = { route: 'direct', target: 'target-0', type, basis: mode === 'stream' ? 'first_content' : 'completion' } as const
+  const view = states.conditions(topology, noOverrides, clockMs, 0.5)
+  const plan = planRoute(operation, runbookMatrix, view, clockMs)
+  let state = createMachine(operation, plan, planning)
+  policy.earn()
+  state = step(state, { type: 'admitted' }, { nowMs: clockMs, random: 0.5, conditions: view }, actions)
+  states.onStarted('direct', 'target-0', clockMs)
+  state = step(state, { type: 'attempt_sent', number: 1 }, { nowMs: clockMs, random: 0.5, conditions: view }, actions)
+  if (mode === 'stream') {
+    states.onFirstContent(subject, tookMs / 2, clockMs)
+    state = step(state, { type: 'first_content', number: 1 }, { nowMs: clockMs + tookMs / 2, random: 0.5, conditions: view }, actions)
+  }
+  states.onAnswered(subject, { tookMs, firstContentMs: mode === 'stream' ? tookMs / 2 : null, outputTokens: 80 }, clockMs)
+  state = step(state, { type: 'attempt_succeeded', number: 1 }, { nowMs: clockMs + tookMs, random: 0.5, conditions: view }, actions)
+  ledger.onAttempt({ startedAtMs: clockMs, route: 'direct', basis: subject.basis, size: 80, outcome: 'answered', tookMs })
+  const judged = { decidedAtMs: clockMs, basis: subject.basis, requirementLeftMs: 10_000, met: true, tookMs, size: 80, alternatives: mcpAlternative }
+  ledger.onEnded({ ...endedOf(operation), decision: plan.decision }, judged, clockMs)
+  actions.length = 0
+  return state
+}
+
+const mcpAlternative = ['mcp'] as const
+
+function endedOf(operation: Operation): Omit<EndedDecision, 'decision'> {
+  const { id, type, priority } = operation
+  return { operationId: id, operation: type, priority, tenant: null, decidedAt: '', status: 'succeeded', route: 'direct', target: 'target-0', basis: 'completion', latencyMs: 400, latencyRequirementMs: 10_000, slaMet: true, attempts: [] }
+}
+
 measure('decision', () => decideRoute(sync, runbookMatrix, conditions, 0))
 measure('decision and machine, sync', () => carry(sync))
 measure('decision and machine, stream', () => carry(stream))
+measure('decision with all bookkeeping, sync', () => carryWithBookkeeping('infrastructure', 'sync'))
+measure('decision with all bookkeeping, stream', () => carryWithBookkeeping('infrastructure', 'stream'))

@@ -11,7 +11,7 @@
  */
 import type { PriceTable } from '../operation/cost.ts'
 import type { RoutingDecision } from '../operation/decision.ts'
-import type { Matrix, Route } from '../operation/matrix.ts'
+import type { Matrix } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { Path } from '../operation/path.ts'
 import type { OperationRunner } from '../operation/runner.ts'
@@ -21,7 +21,7 @@ import type { ChanceSettings } from '../routing/chance-policy.ts'
 import type { Conditions, Overrides, Topology } from '../routing/conditions.ts'
 import { decideRoute } from '../routing/decide-route.ts'
 import type { DecisionRecord, Efficiencies } from '../routing/decision-ledger.ts'
-import type { BreakerSnapshot, TargetStateSettings } from '../routing/target-states.ts'
+import type { BreakerChoice, BreakerSnapshot, TargetStateSettings } from '../routing/target-states.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Random } from '../runtime/random.ts'
@@ -73,8 +73,8 @@ export interface HybridRouter extends OperationRunner {
   /** Breaker and limiter of every target and server that was used. */
   breakers(): readonly BreakerSnapshot[]
   /** Closes breakers, of one route, one target or all; answers how many were not closed. */
-  resetBreakers(which?: { readonly route?: Route; readonly target?: string }): number
-  enableBreakers(enabled: boolean): void
+  resetBreakers(which?: BreakerChoice): number
+  enableBreakers(enabled: boolean, which?: BreakerChoice): void
   /** The last decisions with their verdicts, newest first. */
   decisions(limit: number): readonly DecisionRecord[]
   /** How many decisions were right, by hindsight, over the last `windowMs` (an hour at most). */
@@ -101,7 +101,7 @@ export function createHybridRouter(parts: HybridRouterParts): HybridRouter {
     waiting: () => shared.room.size,
     breakers: () => shared.states.breakers(shared.nowMs()),
     resetBreakers: (which) => shared.states.resetBreakers(which),
-    enableBreakers: (enabled) => shared.states.enableBreakers(enabled),
+    enableBreakers: (enabled, which) => shared.states.enableBreakers(enabled, which),
     decisions: (limit) => shared.ledger.recent(limit, shared.nowMs()),
     efficiency: (windowMs) => shared.ledger.efficiency(windowMs, shared.nowMs()),
     drain: () => shared.drain(),

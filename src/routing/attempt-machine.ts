@@ -157,7 +157,8 @@ function startFirst(state: Live, facts: StepFacts, actions: MachineAction[]): Ma
   if (facts.nowMs >= run.deadlineMs) return finishAtDeadline(run, facts.nowMs, actions)
   if (route === null || target === null) return finish(run, 'failed', null, exhaustedProblem(run, facts.nowMs), facts.nowMs, actions)
   const candidate = candidateOf(facts, route, target)
-  if (run.operation.type === 'emergency' || candidate === undefined) {
+  const isEmergency = run.operation.type === 'emergency'
+  if (candidate === undefined || (isEmergency && tierOf(candidate, facts.nowMs, run.plan.claim) !== tiers.full)) {
     start(run, route, target, 'first', facts, actions)
     return state
   }
@@ -186,7 +187,7 @@ function candidateOf(facts: StepFacts, route: Route, target: string): Candidate 
   return undefined
 }
 
-/** Where nothing has room it waits, as long as it could still be in time; an emergency as long as it lives. */
+/** Where nothing has room it waits, as long as it could still be in time; an emergency first of all, and only for a moment. */
 function awaitRoom(state: Live, reason: AttemptReason, lookAtMs: number, facts: StepFacts, actions: MachineAction[]): MachineState {
   const { run } = state
   const { nowMs } = facts
@@ -212,14 +213,15 @@ function nextReturnMs(run: Run, facts: StepFacts): number {
   return soonestMs
 }
 
-/** What others wait for, an emergency asks for again after this share of its requirement: the limit is only an estimate. */
+/** What others wait for, an emergency takes after this share of its requirement: the limit is only an estimate. */
 const emergencyLookShare = 0.05
 
 function onRoom(state: Live, facts: StepFacts, actions: MachineAction[]): MachineState {
   const { run } = state
   const { room } = run
   if (room === null) return state
-  const pick = isBound(run) || run.attempts.length >= run.rules.limits.attempts ? null : pickRoom(run, facts)
+  const overdue = run.operation.type === 'emergency' && facts.nowMs >= room.lookAtMs
+  const pick = isBound(run) || run.attempts.length >= run.rules.limits.attempts ? null : pickRoom(run, facts, overdue)
   if (pick === null) {
     run.room = { ...room, lookAtMs: nextReturnMs(run, facts) }
     return state

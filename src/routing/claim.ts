@@ -2,7 +2,8 @@
  * What an operation may claim of a target: how much of its concurrency limit, and whether it may be the probe that finds out
  * whether a target is well again. Computed once per operation, so that ordering candidates costs comparisons only.
  *
- * An emergency claims without limit and is no probe where anything else is there. What must not be repeated is no probe
+ * An emergency claims the whole of every limit and is no probe where anything else is there; that it is never refused for want
+ * of room is the attempt machine's doing. What must not be repeated is no probe
  * either: it could not be helped. In emergency mode low and medium operations claim half, so that the rest is free for what
  * matters (public contract, part 7).
  */
@@ -12,7 +13,7 @@ import { defaultConcurrencyLimitSettings } from './concurrency-limit.ts'
 import type { Candidate, Overrides } from './conditions.ts'
 
 export interface Claim {
-  /** The share of a limit that may be filled for it; Infinity passes whatever the limit says. */
+  /** The share of a limit that may be filled for it. */
   readonly roomShare: number
   readonly mayProbe: boolean
 }
@@ -20,7 +21,7 @@ export interface Claim {
 /** The share of every limit that low and medium operations keep while an operator has declared an emergency. */
 export const emergencyModeShare = 0.5
 
-const emergency: Claim = Object.freeze({ roomShare: Number.POSITIVE_INFINITY, mayProbe: false })
+const emergency: Claim = Object.freeze({ roomShare: 1, mayProbe: false })
 const { shareOf } = defaultConcurrencyLimitSettings
 const claims = Object.freeze({ critical: both(shareOf.critical), high: both(shareOf.high), medium: both(shareOf.medium), low: both(shareOf.low) })
 const reducedClaims = both(emergencyModeShare)

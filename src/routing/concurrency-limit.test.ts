@@ -10,8 +10,8 @@ import {
   type LimitSignal,
 } from './concurrency-limit.ts'
 
-const answered: LimitSignal = { kind: 'answered', slowness: 1 }
-const throttled: LimitSignal = { kind: 'too_much', retryAfterMs: undefined }
+const answered: LimitSignal = { kind: 'answered', slowness: 1, tookMs: 10 }
+const throttled: LimitSignal = { kind: 'too_much', retryAfterMs: undefined, startedAtMs: 0 }
 
 function withInFlight(count: number, from: ConcurrencyLimit = unlimited): ConcurrencyLimit {
   let state = from
@@ -25,13 +25,13 @@ describe('the concurrency limit of a target', () => {
   })
 
   it('is set by the first throttle from what was in flight', () => {
-    expect(onAttemptEnd(withInFlight(100), throttled, 0, settings).limit).toBeCloseTo(85, 5)
+    expect(onAttemptEnd(withInFlight(100), throttled, 0, settings).limit).toBeCloseTo(90, 5)
   })
 
   it('decreases once for a volley of throttles that answer the same burst', () => {
     let state = withInFlight(100)
     for (let answer = 0; answer < 50; answer += 1) state = onAttemptEnd(state, throttled, 10, settings)
-    expect(state.limit).toBeCloseTo(85, 5)
+    expect(state.limit).toBeCloseTo(90, 5)
     expect(state.inFlight).toBe(50)
   })
 
@@ -42,12 +42,34 @@ describe('the concurrency limit of a target', () => {
     expect(state.limit).toBeLessThan(11.1)
   })
 
+  it('climbs carefully near what was last too much, and quickly again when nothing was for some seconds', () => {
+    const near = withInFlight(10, { ...unlimited, limit: 10, ceiling: 10, lastDecreaseAtMs: 0 })
+    expect(onAttemptEnd(near, answered, 1_000, settings).limit).toBeCloseTo(10.002, 6)
+    expect(onAttemptEnd(near, answered, settings.carefulForMs, settings).limit).toBeCloseTo(10.1, 6)
+    expect(onAttemptEnd({ ...near, limit: 8 }, answered, 1_000, settings).limit).toBeCloseTo(8.125, 6)
+  })
+
+  it('decreases again only for what was sent after the last decrease', () => {
+    const first = onAttemptEnd(withInFlight(100), { ...throttled, startedAtMs: 0 }, 10, settings)
+    const late = onAttemptEnd(first, { ...throttled, startedAtMs: 9 }, 500, settings)
+    expect(late.limit).toBe(first.limit)
+    expect(onAttemptEnd(late, { ...throttled, startedAtMs: 11 }, 501, settings).limit).toBeLessThan(first.limit ?? 0)
+  })
+
+  it('does not fall below what was of use lately: a volley of throttles beside good answers is no reason to stand still', () => {
+    const busy = withInFlight(40, { ...unlimited, limit: 12, useful: 12, usefulAtMs: 1_000, lastDecreaseAtMs: 0 })
+    expect(onAttemptEnd(busy, { ...throttled, startedAtMs: 999 }, 1_000, settings).limit).toBeCloseTo(10.8, 6)
+    let state = busy
+    for (let volley = 0; volley < 20; volley += 1) state = onAttemptEnd(withInFlight(1, state), { ...throttled, startedAtMs: 1_001 + volley }, 1_001 + volley, settings)
+    expect(state.limit).toBeGreaterThan(10)
+  })
+
   it('does not grow while it is not felt', () => {
     expect(onAttemptEnd(withInFlight(2, { ...unlimited, limit: 10 }), answered, 0, settings).limit).toBe(10)
   })
 
   it('shrinks a little when first content takes several times its usual time', () => {
-    expect(onAttemptEnd(withInFlight(10, { ...unlimited, limit: 10 }), { kind: 'answered', slowness: 4 }, 1_000, settings).limit).toBeCloseTo(9, 5)
+    expect(onAttemptEnd(withInFlight(10, { ...unlimited, limit: 10 }), { kind: 'answered', slowness: 4, tookMs: 10 }, 1_000, settings).limit).toBeCloseTo(9, 5)
   })
 
   it.each([
@@ -62,7 +84,7 @@ describe('the concurrency limit of a target', () => {
   })
 
   it('waits as long as the target asked, except for emergencies', () => {
-    const paused = onAttemptEnd(withInFlight(2), { kind: 'too_much', retryAfterMs: 3_000 }, 0, settings)
+    const paused = onAttemptEnd(withInFlight(2), { kind: 'too_much', retryAfterMs: 3_000, startedAtMs: 0 }, 0, settings)
     expect(hasRoom(paused, 'infrastructure', 'critical', 2_999, settings)).toBe(false)
     expect(hasRoom(paused, 'infrastructure', 'critical', 3_000, settings)).toBe(true)
     expect(hasRoom(paused, 'emergency', 'critical', 0, settings)).toBe(true)
@@ -71,7 +93,7 @@ describe('the concurrency limit of a target', () => {
   it('stays within its bounds, counts what is in flight, and leaves every class a place on an idle target', () => {
     const step = fc.oneof(
       fc.constant<'start'>('start'),
-      fc.record({ signal: fc.constantFrom<LimitSignal>(answered, throttled, { kind: 'answered', slowness: 9 }, { kind: 'silent' }), waitMs: fc.nat(1_000) }),
+      fc.record({ signal: fc.constantFrom<LimitSignal>(answered, throttled, { kind: 'answered', slowness: 9, tookMs: 10 }, { kind: 'silent' }), waitMs: fc.nat(1_000) }),
     )
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {

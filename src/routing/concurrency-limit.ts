@@ -6,26 +6,36 @@
  * Nothing is limited until the target itself has said that there is a limit: a new process knows no number, and any
  * guess would be wrong for somebody. The first such answer sets the limit from what was in flight then.
  *
+ * It climbs quickly to what was last too much and carefully from there, because in overload every step too far costs
+ * somebody an attempt; when nothing was too much for some seconds it climbs quickly again.
+ *
  * What is left of the limit is shared by priority: the lower a class, the earlier it finds the target full, so that the
  * last places are there for critical work; an emergency passes whatever the limit says. Time to first token is the
  * latency signal, since completion measures the length of the answer and not the queue.
  *
  * Pure: told what happened and when. Source: the design's "One limiter per target"; Chiu and Jain, "Analysis of the
- * increase and decrease algorithms" (1989); the gradient idea is that of Netflix's concurrency-limits.
+ * increase and decrease algorithms" (1989); the careful climb near the last loss is
+ * that of CUBIC (RFC 9438).
  */
 import type { OperationType, Priority } from '../operation/matrix.ts'
 
 export interface ConcurrencyLimitSettings {
   readonly lowest: number
   readonly highest: number
+  /** Near the limit that was last too much, an answer raises it by this part of what it does elsewhere. */
+  readonly carefulIncrease: number
+  /** Near: above this share of it. */
+  readonly carefulAbove: number
+  /** After so long without a throttle what was too much once may no longer be. */
+  readonly carefulForMs: number
   /** The limit is multiplied by this after a throttle or an overload answer. */
   readonly decrease: number
   /** ... and by this when first content takes several times its usual time. */
   readonly slowDecrease: number
   /** First content later than this many times the usual counts as slow. */
   readonly slowFactor: number
-  /** Answers to what was sent before a decrease do not decrease again: at most one decrease in this time. */
-  readonly decreaseEveryMs: number
+  /** Over this time it is measured how many attempts at a time are of use. */
+  readonly usefulOverMs: number
   /** The share of the limit that a class may fill. */
   readonly shareOf: Readonly<Record<Priority, number>>
 }
@@ -33,10 +43,13 @@ export interface ConcurrencyLimitSettings {
 export const defaultConcurrencyLimitSettings: ConcurrencyLimitSettings = Object.freeze({
   lowest: 1,
   highest: 10_000,
-  decrease: 0.85,
+  carefulIncrease: 0.02,
+  carefulAbove: 0.95,
+  carefulForMs: 5_000,
+  decrease: 0.9,
   slowDecrease: 0.9,
   slowFactor: 3,
-  decreaseEveryMs: 200,
+  usefulOverMs: 2_000,
   // Small differences: what waits is ordered by class anyway, and a target must not stand half idle because the work is humble.
   shareOf: Object.freeze({ critical: 1, high: 0.97, medium: 0.94, low: 0.91 }),
 })
@@ -48,9 +61,14 @@ export interface ConcurrencyLimit {
   /** Attempts wait until then, because the target asked for it. */
   readonly pausedUntilMs: number
   readonly lastDecreaseAtMs: number
+  /** What was in flight when it was last too much. */
+  readonly ceiling: number
+  /** How many attempts at a time were of use lately: their time, by the time that it took (Little's law). */
+  readonly useful: number
+  readonly usefulAtMs: number
 }
 
-export const unlimited: ConcurrencyLimit = Object.freeze({ limit: null, inFlight: 0, pausedUntilMs: Number.NEGATIVE_INFINITY, lastDecreaseAtMs: Number.NEGATIVE_INFINITY })
+export const unlimited: ConcurrencyLimit = Object.freeze({ limit: null, inFlight: 0, pausedUntilMs: Number.NEGATIVE_INFINITY, lastDecreaseAtMs: Number.NEGATIVE_INFINITY, ceiling: Number.POSITIVE_INFINITY, useful: 0, usefulAtMs: 0 })
 
 /** Whether an attempt of this class may start now. An emergency may always. */
 export function hasRoom(state: ConcurrencyLimit, type: OperationType, priority: Priority, nowMs: number, settings: ConcurrencyLimitSettings): boolean {
@@ -66,8 +84,8 @@ export function onAttemptStart(state: ConcurrencyLimit): ConcurrencyLimit {
 }
 
 export type LimitSignal =
-  | { readonly kind: 'answered'; /** First content compared with the usual: 1 is usual. */ readonly slowness: number }
-  | { readonly kind: 'too_much'; readonly retryAfterMs: number | undefined }
+  | { readonly kind: 'answered'; /** First content compared with the usual: 1 is usual. */ readonly slowness: number; readonly tookMs: number }
+  | { readonly kind: 'too_much'; readonly retryAfterMs: number | undefined; readonly startedAtMs: number }
   /** Ended without a word about capacity. */
   | { readonly kind: 'silent' }
 
@@ -79,20 +97,31 @@ export function onAttemptEnd(state: ConcurrencyLimit, signal: LimitSignal, nowMs
       return ended
     case 'too_much': {
       const pausedUntilMs = signal.retryAfterMs === undefined ? ended.pausedUntilMs : Math.max(ended.pausedUntilMs, nowMs + signal.retryAfterMs)
+      // What was sent before the last decrease answers to the limit of that time.
+      if (signal.startedAtMs < ended.lastDecreaseAtMs) return { ...ended, pausedUntilMs }
       return { ...decreased(ended, busy, settings.decrease, nowMs, settings), pausedUntilMs }
     }
     case 'answered': {
-      if (ended.limit === null) return ended
-      if (signal.slowness >= settings.slowFactor) return decreased(ended, busy, settings.slowDecrease, nowMs, settings)
+      const worked = { ...ended, useful: usefulAt(ended, nowMs, settings) + signal.tookMs / settings.usefulOverMs, usefulAtMs: nowMs }
+      if (ended.limit === null) return worked
+      if (signal.slowness >= settings.slowFactor) {
+        return nowMs - signal.tookMs < ended.lastDecreaseAtMs ? worked : decreased(worked, busy, settings.slowDecrease, nowMs, settings)
+      }
       // Only a limit that was felt is worth raising: one more place per round of answers.
-      if (busy < ended.limit * 0.5) return ended
-      return { ...ended, limit: Math.min(settings.highest, ended.limit + 1 / ended.limit) }
+      if (busy < ended.limit * 0.5) return worked
+      const careful = ended.limit > settings.carefulAbove * ended.ceiling && nowMs - ended.lastDecreaseAtMs < settings.carefulForMs
+      return { ...worked, limit: Math.min(settings.highest, ended.limit + (careful ? settings.carefulIncrease : 1) / ended.limit) }
     }
   }
 }
 
+/** Never far below what was of use lately: a volley of throttles answers one burst. */
 function decreased(state: ConcurrencyLimit, busy: number, factor: number, nowMs: number, settings: ConcurrencyLimitSettings): ConcurrencyLimit {
-  if (nowMs - state.lastDecreaseAtMs < settings.decreaseEveryMs) return state
   const from = Math.min(state.limit ?? Number.POSITIVE_INFINITY, busy)
-  return { ...state, limit: Math.max(settings.lowest, from * factor), lastDecreaseAtMs: nowMs }
+  const useful = Math.min(from, factor * usefulAt(state, nowMs, settings))
+  return { ...state, limit: Math.max(settings.lowest, useful, from * factor), lastDecreaseAtMs: nowMs, ceiling: from }
+}
+
+function usefulAt(state: ConcurrencyLimit, nowMs: number, settings: ConcurrencyLimitSettings): number {
+  return state.useful * Math.exp((state.usefulAtMs - nowMs) / settings.usefulOverMs)
 }

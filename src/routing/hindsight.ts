@@ -25,6 +25,8 @@ export interface HindsightSettings {
   readonly probableShare: number
   /** Pieces of evidence kept per route; the oldest go first. */
   readonly keptSamples: number
+  /** Of these so many are looked at for one verdict, the newest first: more would not change a share, and cost time. */
+  readonly examinedSamples: number
 }
 
 /** 60 s and 20 samples are the contract's; a factor of four is two doublings of an answer's length. */
@@ -34,6 +36,7 @@ export const defaultHindsightSettings: HindsightSettings = Object.freeze({
   similarFactor: 4,
   probableShare: 0.5,
   keptSamples: 4_096,
+  examinedSamples: 256,
 })
 
 /** One attempt, as evidence for what its route could do at its time. */
@@ -104,20 +107,32 @@ export class HindsightJudge {
     return { optimal: true, regretMs: 0, basis: 'missed the requirement; no allowed route would probably have met it' }
   }
 
-  #viewOf(route: Route, operation: JudgedOperation): { readonly samples: number; readonly metShare: number; readonly medianMs: number } {
-    const { withinMs, similarFactor } = this.#settings
+  #viewOf(route: Route, operation: JudgedOperation): RouteEvidenceView {
+    const { withinMs, similarFactor, examinedSamples, probableShare } = this.#settings
+    const ring = this.#evidence[route]
     const took: number[] = []
     let met = 0
-    for (const each of this.#evidence[route].near(operation.decidedAtMs, withinMs)) {
+    for (let back = 1; back <= ring.size && took.length < examinedSamples; back += 1) {
+      const each = ring.newest(back)
+      if (each === undefined || Math.abs(each.startedAtMs - operation.decidedAtMs) > withinMs) continue
       if (each.basis !== operation.basis || !similar(each.size, operation.size, similarFactor)) continue
       if (each.outcome === 'given_up' && each.tookMs < operation.requirementLeftMs) continue
       const answered = each.outcome === 'answered'
       if (answered && each.tookMs <= operation.requirementLeftMs) met += 1
       took.push(answered ? each.tookMs : Number.POSITIVE_INFINITY)
     }
-    took.sort((a, b) => a - b)
-    return { samples: took.length, metShare: took.length === 0 ? 0 : met / took.length, medianMs: took[Math.floor((took.length - 1) / 2)] ?? Number.POSITIVE_INFINITY }
+    const metShare = took.length === 0 ? 0 : met / took.length
+    // The median is only asked for where it is the regret.
+    if (metShare >= probableShare) took.sort((a, b) => a - b)
+    return { samples: took.length, metShare, medianMs: took[Math.floor((took.length - 1) / 2)] ?? Number.POSITIVE_INFINITY }
   }
+}
+
+interface RouteEvidenceView {
+  readonly samples: number
+  readonly metShare: number
+  /** Meaningful where the share says "probably". */
+  readonly medianMs: number
 }
 
 /** Nothing is known of the size of what failed early: it is similar to everything. */
@@ -141,10 +156,14 @@ class EvidenceRing {
     this.#next = (this.#next + 1) % this.#kept
   }
 
-  *near(instantMs: number, withinMs: number): Iterable<RouteEvidence> {
-    for (const each of this.#entries) {
-      if (Math.abs(each.startedAtMs - instantMs) <= withinMs) yield each
-    }
+  get size(): number {
+    return this.#entries.length
+  }
+
+  /** 1 is the newest. */
+  newest(back: number): RouteEvidence | undefined {
+    const size = this.#entries.length
+    return this.#entries[(this.#next - back + 2 * size) % size]
   }
 }
 

@@ -37,7 +37,7 @@ export function pickNext(run: Run, facts: StepFacts, firstRoute: Route, lost: Fa
     const { route, candidate } = untried
     const tier = tierOf(candidate, nowMs, plan.claim)
     const isEmergency = operation.type === 'emergency'
-    if (tier <= tiers.slow || isEmergency || (tier === tiers.resting && spendRetry(run))) return { kind: 'start', route, target: candidate.id }
+    if (tier <= tiers.slow || (isEmergency && tier !== tiers.full) || (tier === tiers.resting && spendRetry(run))) return { kind: 'start', route, target: candidate.id }
     // A caller who has seen text already does not queue again.
     if (tier === tiers.full) return run.firstContentAtMs === null ? room : { kind: 'start', route, target: candidate.id }
     if (tier === tiers.throttled) {
@@ -55,14 +55,17 @@ export function pickNext(run: Run, facts: StepFacts, firstRoute: Route, lost: Fa
   return lost.kind === 'throttled' && lost.retryAfterMs === undefined && run.firstContentAtMs === null ? { kind: 'room', lookAtMs: retry.atMs } : retry
 }
 
-/** Where there is room now: untried candidates first, the decision's route before the other. */
-export function pickRoom(run: Run, facts: StepFacts): { readonly route: Route; readonly target: string } | null {
+/**
+ * Where there is room now: untried candidates first, the decision's route before the other.
+ * @param anywhere whether there is room or not
+ */
+export function pickRoom(run: Run, facts: StepFacts, anywhere: boolean): { readonly route: Route; readonly target: string } | null {
   const { nowMs, conditions } = facts
   let again: { readonly route: Route; readonly target: string } | null = null
   for (const route of run.plan.routes) {
     let best: Candidate | null = null
     for (const candidate of conditions[route].candidates) {
-      if (!isReady(candidate, nowMs, run.plan.claim)) continue
+      if (!anywhere && !isReady(candidate, nowMs, run.plan.claim)) continue
       if (lastOn(run, route, candidate.id) !== undefined) again ??= { route, target: candidate.id }
       else if (best === null || goesBefore(candidate, best, nowMs, run.plan.claim)) best = candidate
     }

@@ -35,6 +35,8 @@ export interface TargetRecord extends Candidate {
   lastFailureMs: number
   slow: boolean
   breaker: BreakerState
+  /** False: an operator has switched its breaker off; it still counts. */
+  breaking: boolean
   limiter: ConcurrencyLimit
   /** Latency lately by what is usual: 1 is usual. */
   ratio: number
@@ -57,6 +59,7 @@ export function newRecord(route: Route, id: string): TargetRecord {
     lastFailureMs: Number.NEGATIVE_INFINITY,
     slow: false,
     breaker: closedBreaker(),
+    breaking: true,
     limiter: unlimited,
     ratio: 1,
     samples: 0,
@@ -72,10 +75,10 @@ export function measure(record: TargetRecord, ratio: number, nowMs: number): voi
 }
 
 /** What time alone changes: rests end, measurements grow old. `chance` is uniform in [0, 1). */
-export function refresh(records: readonly TargetRecord[], settings: BreakerSettings, breaking: boolean, nowMs: number, chance: number): void {
+export function refresh(records: readonly TargetRecord[], settings: BreakerSettings, nowMs: number, chance: number): void {
   let best = Number.POSITIVE_INFINITY
   for (const record of records) {
-    const admitted = !breaking || record.breaker.phase === 'closed' ? 'pass' : admission(record.breaker, nowMs, settings, chance).kind
+    const admitted = !record.breaking || record.breaker.phase === 'closed' ? 'pass' : admission(record.breaker, nowMs, settings, chance).kind
     record.usable = admitted !== 'elsewhere'
     record.unusableReason = record.usable ? null : 'breaker_open'
     record.probing = admitted === 'probe'

@@ -19,7 +19,7 @@
 import { atInstant, onOutcome, onStart, resetBreaker, type BreakerPhase, type BreakerSettings, type BreakerState } from '../breaker/breaker.ts'
 import { verdictOn } from '../breaker/fault-verdict.ts'
 import type { Fault } from '../operation/fault.ts'
-import { operationTypes, type OperationType, type Route } from '../operation/matrix.ts'
+import { operationTypes, routes, type OperationType, type Route } from '../operation/matrix.ts'
 import { onAttemptEnd, onAttemptStart, type ConcurrencyLimitSettings, type LimitSignal } from './concurrency-limit.ts'
 import type { Conditions, Overrides, RouteConditions, RouteTopology, Topology } from './conditions.ts'
 import type { LatencyBasis, LatencyEstimateSettings } from './latency-estimates.ts'
@@ -47,9 +47,17 @@ export interface AttemptAnswer {
   readonly outputTokens: number
 }
 
+/** All, those of one route, or those of one target. */
+export interface BreakerChoice {
+  readonly route?: Route
+  readonly target?: string
+}
+
 export interface BreakerSnapshot {
   readonly route: Route
   readonly target: string
+  /** False: switched off by an operator. */
+  readonly enabled: boolean
   readonly phase: BreakerPhase
   readonly trips: number
   readonly recoveries: number
@@ -87,7 +95,8 @@ export class TargetStates {
   readonly #usual = new Map<string, Float64Array>()
   #changes: BreakerChange[] = []
   #crowdedUntilMs = Number.NEGATIVE_INFINITY
-  #breaking = true
+  /** Of records that are made later. */
+  readonly #breaking: Record<Route, boolean> = { direct: true, mcp: true }
 
   constructor(settings: TargetStateSettings) {
     this.#settings = settings
@@ -129,7 +138,7 @@ export class TargetStates {
     const ratio = judgedMs / this.#learnUsual(route, type, basis, judgedMs)
     measure(record, ratio, nowMs)
     // Completion measures the answer's length, not the queue: only first content says that it is too much.
-    this.#limit(record, { kind: 'answered', slowness: basis === 'first_content' ? ratio : 1 }, nowMs)
+    this.#limit(record, { kind: 'answered', slowness: basis === 'first_content' ? ratio : 1, tookMs }, nowMs)
     this.#outcome(record, 'succeeded', nowMs)
   }
 
@@ -146,7 +155,7 @@ export class TargetStates {
     if (fault.kind === 'throttled') {
       record.lastThrottledMs = nowMs
       const retryAfterMs = fault.retryAfterMs === undefined ? undefined : Math.min(longestThrottleMs, fault.retryAfterMs)
-      this.#limit(record, { kind: 'too_much', retryAfterMs }, nowMs)
+      this.#limit(record, { kind: 'too_much', retryAfterMs, startedAtMs: nowMs - waitedMs }, nowMs)
     } else {
       this.#limit(record, silent, nowMs)
       if (verdict === 'failed') record.lastFailureMs = nowMs
@@ -178,6 +187,7 @@ export class TargetStates {
         all.push({
           route,
           target,
+          enabled: record.breaking,
           phase: breaker.phase,
           trips: breaker.trips,
           recoveries: breaker.recoveries,
@@ -191,27 +201,21 @@ export class TargetStates {
     return all
   }
 
-  /** Closed again, with nothing held against them, for one route, one target or all. Answers how many were not closed. */
-  resetBreakers(which: { readonly route?: Route; readonly target?: string } = {}): number {
+  /** Closed again, with nothing held against them. Answers how many were not closed. */
+  resetBreakers(which: BreakerChoice = {}): number {
     let opened = 0
-    for (const route of ['direct', 'mcp'] as const) {
-      if (which.route !== undefined && which.route !== route) continue
-      for (const record of this.#records[route].values()) {
-        if (which.target !== undefined && which.target !== record.id) continue
-        if (record.breaker.phase !== 'closed') opened += 1
-        record.breaker = resetBreaker(record.breaker)
-      }
+    for (const record of this.#chosen(which)) {
+      if (record.breaker.phase !== 'closed') opened += 1
+      record.breaker = resetBreaker(record.breaker)
     }
     return opened
   }
 
-  /** Switched off, breakers still count, and no candidate rests. */
-  enableBreakers(enabled: boolean): void {
-    this.#breaking = enabled
-  }
-
-  get breakersEnabled(): boolean {
-    return this.#breaking
+  /** Switched off, a breaker still counts, and its target does not rest. */
+  enableBreakers(enabled: boolean, which: BreakerChoice = {}): void {
+    for (const record of this.#chosen(which)) record.breaking = enabled
+    if (which.target !== undefined) return
+    for (const route of routes) if (which.route === undefined || which.route === route) this.#breaking[route] = enabled
   }
 
   takeChanges(): readonly BreakerChange[] {
@@ -228,14 +232,20 @@ export class TargetStates {
       view = { carriesMoreThanText, repeatable, candidates: topology.targets.map((target) => this.#recordOf(route, target)) }
       this.#views[route].set(topology, view)
     }
-    refresh(view.candidates, this.#settings.breaker, this.#breaking, nowMs, chance)
+    refresh(view.candidates, this.#settings.breaker, nowMs, chance)
     return view
+  }
+
+  #chosen(which: BreakerChoice): TargetRecord[] {
+    const all = [...this.#records.direct.values(), ...this.#records.mcp.values()]
+    return all.filter(({ route, id }) => (which.route ?? route) === route && (which.target ?? id) === id)
   }
 
   #recordOf(route: Route, target: string): TargetRecord {
     const known = this.#records[route].get(target)
     if (known !== undefined) return known
     const fresh = newRecord(route, target)
+    fresh.breaking = this.#breaking[route]
     this.#records[route].set(target, fresh)
     return fresh
   }
