@@ -11,17 +11,16 @@ import type { ConfigSource } from './config/config-watcher.ts'
 import type { Environment } from './config/environment.ts'
 import type { Config } from './config/schema.ts'
 import { createDirectBedrockClient, type DirectBedrockClient } from './direct/direct-bedrock-client.ts'
-import { systemHealth, type HealthLevel } from './health/system-health.ts'
 import { createHttpServer } from './http/http-server.ts'
 import { followTlsFiles, readTlsFiles } from './http/tls-files.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createJsonLines, type LogSink } from './logs/adapters/json-lines.ts'
 import { startLogAggregator } from './logs/log-aggregator.ts'
 import { createMcpRouter, type McpRouter } from './mcp/mcp-router.ts'
-import { operationLimits, operationTypes, type Route } from './operation/matrix.ts'
 import type { Operation } from './operation/operation.ts'
 import type { SystemEvent } from './operation/system-event.ts'
 import { createMessagePath } from './message-path.ts'
+import { startMonitoring } from './monitoring.ts'
 import { createHybridRouter, type HybridRouter } from './router/hybrid-router.ts'
 import type { Topology } from './routing/conditions.ts'
 import { createSystemClock, type Clock } from './runtime/clock.ts'
@@ -100,9 +99,9 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   })
   followConfiguration(config, events, direct, log)
 
-  const health = createHealth(config, router, clock)
+  const monitoring = startMonitoring({ clock, events, config: () => config.current(), store, instance: relay.instanceId, direct, mcp, router, log })
   const authenticator = createAuthenticator({ config: () => config.current(), clock })
-  const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, health, onInternalError, ...(tls === undefined ? {} : { tls }) })
+  const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, monitoring: monitoring.pages, onInternalError, ...(tls === undefined ? {} : { tls }) })
   const stopFollowingTls = start.server.tls === null ? undefined : followTlsFiles({ tls: start.server.tls, clock, events, apply: (settings) => http.setTls(settings) })
   // A process that is made to exit at once must not leave the children of its MCP servers behind.
   const killChildren = (): void => mcp.kill()
@@ -111,6 +110,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     process.off('exit', killChildren)
     stopFollowingTls?.()
     await messages.close()
+    await monitoring.stop()
     direct.close()
     await mcp.close()
     await relay.close()
@@ -197,40 +197,4 @@ function followConfiguration(config: ConfigSource, events: EventStream<SystemEve
     direct.update(directSettings(config.current()))
     log.setLevel(config.current().logs.level)
   })
-}
-
-function createHealth(config: ConfigSource, router: HybridRouter, clock: Clock): () => HealthLevel {
-  return () => {
-    const { matrix } = config.current().routing
-    return systemHealth(
-      operationTypes.map((type) => {
-        const row = matrix[type]
-        const conditions = router.conditions(sampleOperation(type, config.current(), clock))
-        const routes: readonly Route[] = row.fallback === 'none' ? [row.route] : [row.route, row.fallback]
-        const configured = routes.filter((route) => conditions[route].candidates.length > 0)
-        return { type, configured: configured.length, usable: configured.filter((route) => conditions[route].candidates.some((candidate) => candidate.usable)).length }
-      }),
-    )
-  }
-}
-
-/** An operation as plain as they come: what the router would do with most of its type. */
-function sampleOperation(type: Operation['type'], config: Config, clock: Clock): Operation {
-  const row = config.routing.matrix[type]
-  return {
-    id: 'op_sample',
-    type,
-    priority: row.priority,
-    mode: 'sync',
-    converse: { messages: [{ role: 'user', content: [{ text: '.' }] }] },
-    repeatable: true,
-    tenant: null,
-    metadata: {},
-    arrivedAtMs: clock.monotonicMs(),
-    createdAtMs: clock.nowMs(),
-    ...operationLimits(row),
-    streamSilenceMs: row.latencyMs,
-    streamMaxMs: config.routing.streamMaxMs,
-    correlationId: 'cor_sample',
-  }
 }

@@ -28,14 +28,14 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   auth: ['operation', 'runtime', 'config'],
   intake: ['operation', 'runtime', 'store', 'queue'],
   emulator: ['operation', 'runtime'],
-  http: ['operation', 'runtime', 'routing', 'router', 'intake', 'auth', 'config', 'store'],
+  http: ['operation', 'runtime', 'routing', 'router', 'intake', 'auth', 'config', 'store', 'health', 'metrics'],
   logs: ['operation', 'runtime', 'config'],
-  metrics: ['operation', 'runtime'],
-  health: ['operation', 'runtime'],
+  metrics: ['operation', 'runtime', 'store'],
+  health: ['operation', 'runtime', 'store'],
 }
 
 /** Rooms at the edge: they may import anything but each other's insides, and nothing inside imports them. */
-const edges = ['cli', 'main.ts', 'serve.ts', 'component-settings.ts', 'message-path.ts']
+const edges = ['cli', 'main.ts', 'serve.ts', 'component-settings.ts', 'message-path.ts', 'monitoring.ts', 'health-subjects.ts']
 
 /** Rooms whose every file is pure: no I/O, no clock, no chance, no async. */
 const pureRooms = ['operation', 'routing', 'breaker']
@@ -49,9 +49,11 @@ const shells: readonly string[] = [
   'config/load-config.ts',
   'direct/direct-bedrock-client.ts',
   'emulator/emulator.ts',
+  'health/health-checker.ts',
   'intake/intake.ts',
   'logs/log-aggregator.ts',
   'mcp/mcp-router.ts',
+  'metrics/metrics-recorder.ts',
   'operations-server/operations-server.ts',
   'queue/dispatcher.ts',
   'router/hybrid-router.ts',

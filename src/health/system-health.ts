@@ -1,13 +1,13 @@
 /**
- * How the system is, from what its routes can do (public contract, part 6): `critical` when some row of the matrix has no
- * usable route, `degraded` when some row cannot use its first choice, or something else is not as it should be. What is
- * switched off or not configured does not count against a row that has another way.
+ * How the system is (public contract, part 6): `critical` when some row of the matrix has no usable route, `unhealthy` when a
+ * required component is critical, `degraded` when any component is not healthy. Components that are switched off do not
+ * count, nor do those of which nothing is known yet.
+ *
+ * The MCP path is not required where every row that uses it has the direct path as well: its failure degrades the system
+ * and does not take it out of a load balancer.
  */
 import type { OperationType } from '../operation/matrix.ts'
-
-/** From the best to the worst. */
-export const healthLevels = ['healthy', 'degraded', 'unhealthy', 'critical', 'unknown'] as const
-export type HealthLevel = (typeof healthLevels)[number]
+import type { HealthLevel } from './health-level.ts'
 
 export interface RowRoutes {
   readonly type: OperationType
@@ -17,9 +17,17 @@ export interface RowRoutes {
   readonly usable: number
 }
 
-/** @param rows one for each row of the matrix */
-export function systemHealth(rows: readonly RowRoutes[]): HealthLevel {
+export interface CountedComponent {
+  readonly level: HealthLevel
+  /** Without it no operation can be answered. */
+  readonly required: boolean
+}
+
+/** @param rows one for each row of the matrix @param components those that are switched on */
+export function systemHealth(rows: readonly RowRoutes[], components: readonly CountedComponent[]): HealthLevel {
   if (rows.some((row) => row.usable === 0)) return 'critical'
+  if (components.some((component) => component.required && component.level === 'critical')) return 'unhealthy'
   if (rows.some((row) => row.usable < row.configured)) return 'degraded'
+  if (components.some((component) => component.level !== 'healthy' && component.level !== 'unknown')) return 'degraded'
   return 'healthy'
 }

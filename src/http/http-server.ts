@@ -23,11 +23,13 @@ import { createAccessControl, pathOf, type AccessDecision } from './access.ts'
 import { answerHeaders, transportHeaders } from './answer-headers.ts'
 import { corsHeaders, preflightHeaders } from './cors.ts'
 import { readCorrelationId } from './exchange.ts'
-import { registerHealth, type HealthStatus } from './health.ts'
+import { registerHealth } from './health.ts'
 import { parseJsonBody } from './json-body.ts'
 import { createKnownPaths } from './known-paths.ts'
 import { httpLimits } from './limits.ts'
 import { answerMalformedRequest } from './malformed-request.ts'
+import { registerMetrics } from './metrics.ts'
+import type { Monitoring } from './monitoring.ts'
 import { registerOperations } from './operations.ts'
 import { sendError, toOperationError } from './problem-reply.ts'
 import { registerReference } from './reference.ts'
@@ -42,8 +44,8 @@ export interface HttpServerParts {
   readonly ids: Ids
   readonly events: EventStream<SystemEvent>
   readonly version: string
-  /** How the system is, by what is known now. */
-  readonly health: () => HealthStatus
+  /** Health and figures, by what is known now. */
+  readonly monitoring: Monitoring
   /** A request failed by our own mistake: for the log. */
   readonly onInternalError: (error: unknown, correlationId: string) => void
   /** TLS in place of cleartext. */
@@ -170,7 +172,8 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
 
   registerOperations(app, { intake, clock, concurrentStreams: limits.concurrentStreams })
   registerRouting(app, { intake, matrix: () => parts.config().routing.matrix })
-  registerHealth(app, { clock, version: parts.version, health: parts.health, draining: () => draining })
+  registerHealth(app, { clock, version: parts.version, monitoring: parts.monitoring, draining: () => draining })
+  registerMetrics(app, { clock, monitoring: parts.monitoring, matrix: () => parts.config().routing.matrix, currency: () => parts.config().direct.prices.currency })
   registerReference(app, { version: parts.version })
 
   return {

@@ -5,6 +5,7 @@
 import { operationTypes, priorities, routes } from '../operation/matrix.ts'
 import { problemCatalogue, problemCodes, type ProblemCode } from '../operation/problem.ts'
 import { operationStatuses } from '../operation/result.ts'
+import { monitoringPaths, monitoringSchemas } from './openapi-monitoring.ts'
 import { openApiSchemas } from './openapi-schemas.ts'
 
 export interface OpenApiOperation {
@@ -147,6 +148,7 @@ export function openApiDocument(version: string): OpenApiDocument {
         },
       },
       '/health': { get: { summary: 'How the system is', tags: ['Health'], responses: healthAnswer } },
+      ...monitoringPaths(problems(guarded), problems(['not_found'])),
       '/health/live': { get: { summary: 'The process answers', tags: ['Health'], responses: { '200': jsonOf('It does.', reference('State')), ...problems(guarded) } } },
       '/health/ready': {
         get: { summary: 'The service takes new work', tags: ['Health'], responses: { '200': jsonOf('It does.', reference('State')), '503': jsonOf('It is draining.', reference('State')), ...problems(guarded) } },
@@ -163,7 +165,7 @@ export function openApiDocument(version: string): OpenApiDocument {
       },
     },
     components: {
-      schemas: openApiSchemas,
+      schemas: { ...openApiSchemas, ...monitoringSchemas },
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' }, apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' } },
     },
   }

@@ -18,7 +18,8 @@ import { createIds } from '../../runtime/ids.ts'
 import { createMemoryStateStore } from '../../store/adapters/memory-state-store.ts'
 import { createHttpServer, type HttpServer } from '../http-server.ts'
 import { followTlsFiles, readTlsFiles } from '../tls-files.ts'
-import type { HealthStatus } from '../health.ts'
+import type { HealthLevel } from '../../health/health-level.ts'
+import { fixedMonitoring } from './fixed-monitoring.ts'
 
 export interface TestService {
   readonly port: number
@@ -28,7 +29,7 @@ export interface TestService {
   readonly internalErrors: unknown[]
   /** Oldest first. */
   readonly published: SystemEvent[]
-  health: HealthStatus
+  health: HealthLevel
   stop(): Promise<void>
 }
 
@@ -56,7 +57,7 @@ export async function startTestService(script: (operation: Operation) => readonl
     limits: current.limits,
     settings: () => ({ matrix: current.routing.matrix, streamSilenceMs: current.routing.streamSilenceMs, streamMaxMs: current.routing.streamMaxMs, currency: 'USD', models: new Set(current.direct.targets.map((target) => target.modelId)) }),
   })
-  const service = { health: 'healthy' as HealthStatus }
+  const service = { health: 'healthy' as HealthLevel }
   const server = createHttpServer({
     intake,
     authenticator: createAuthenticator({ config: () => current, clock }),
@@ -65,7 +66,7 @@ export async function startTestService(script: (operation: Operation) => readonl
     ids,
     events,
     version: '0.0.0-test',
-    health: () => service.health,
+    monitoring: fixedMonitoring({ status: () => service.health }),
     onInternalError: (error) => internalErrors.push(error),
     ...(current.server.tls === null ? {} : { tls: readTlsFiles(current.server.tls) }),
   })

@@ -15,6 +15,8 @@ export interface LogSink {
   setLevel(level: LogLevel): void
   /** Everything that was written is out when it returns. */
   flush(): void
+  /** Lines that were given up because nobody took them; a sink without it drops none. */
+  dropped?(): number
 }
 
 /** Bytes that are gathered before a write, so that a busy service writes some dozen times a second; an idle log is written out after `gatherMs`. */
@@ -33,6 +35,10 @@ export function createJsonLines(fileDescriptor: number, level: LogLevel): LogSin
   const out = destination({ fd: fileDescriptor, sync: false, minLength: gatherBytes, maxWrite: longestWriteBytes, maxLength: mostWaitingBytes, periodicFlush: gatherMs, retryEAGAIN: () => !ending || triesLeft-- > 0 })
   // A reader that went away (`hybrid-routing serve | head`) is no reason to stop answering operations.
   out.on('error', () => undefined)
+  let droppedLines = 0
+  out.on('drop', () => {
+    droppedLines += 1
+  })
   let threshold = logLevels.indexOf(level)
   return {
     write({ urgency, message, event, component, correlationId, operationId, fields }) {
@@ -40,6 +46,7 @@ export function createJsonLines(fileDescriptor: number, level: LogLevel): LogSin
       out.write(`${JSON.stringify({ level: urgency, time: new Date().toISOString(), event, component, message, correlationId, operationId, ...fields })}\n`)
       if (urgency === 'error') out.flush()
     },
+    dropped: () => droppedLines,
     setLevel(next) {
       threshold = logLevels.indexOf(next)
     },
