@@ -11,7 +11,7 @@
  *   `claimEnded`, once, under a lease of its own; when its holder dies before `complete`, it is handed out again. Dead
  *   letters stay listed until an operator retries or drops them, or the list's bound pushes the oldest out.
  * - Instants are wall clock. Engines that belong to one process measure durations by the monotonic clock, so that a
- *   correction of the wall clock neither ends a lease nor expires a message (`docs/decisions/030-store.md`).
+ *   correction of the wall clock neither ends a lease nor expires a message (`docs/decisions/040-store.md`).
  */
 import type { JsonValue } from '../operation/converse.ts'
 import type { Priority } from '../operation/matrix.ts'

@@ -1,6 +1,6 @@
 /**
  * The message queue on Redis or Valkey through BullMQ, shared by several processes: one BullMQ queue per priority class, and
- * one more, `ended`, whose delayed jobs are the messages' alarms. `docs/decisions/030-store.md` says what BullMQ cannot do.
+ * one more, `ended`, whose delayed jobs are the messages' alarms. `docs/decisions/040-store.md` says what BullMQ cannot do.
  *
  * A lease is BullMQ's lock on an active job. A dead letter is a failed job. Every message has an alarm that fires when it
  * expires, or at once when it dies: the alarm looks at the message, and hands out what has ended under its own lock, after
