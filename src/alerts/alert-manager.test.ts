@@ -78,7 +78,39 @@ describe('several instances on one store', () => {
     expect(two.commands).toMatchObject([{ route: 'mcp' }])
   })
 
-  it('one that slept through its lease leaves the book to the other: its late write is fenced off', async () => {
+  it('one that was paused in the middle of a tick finds a later token in the book and raises nothing', async () => {
+    // A clock of its own that stands still is a process that is stopped.
+    const paused = createVirtualClock()
+    const clock = createVirtualClock()
+    const memory = createMemoryStateStore(clock)
+    let gate: Promise<void> | null = null
+    let open = (): void => {}
+    const gated: StateStore = {
+      ...memory,
+      async get(collection, key) {
+        if (key === 'book') await gate
+        return memory.get(collection, key)
+      },
+    }
+    const one = await openLab({ clock: paused, store: gated, instanceId: 'one' })
+    const two = await openLab({ clock, store: memory, instanceId: 'two' })
+    one.set({ ...calm, budgetUsed: 0.99 })
+    gate = new Promise((resolve) => {
+      open = resolve
+    })
+    const late = one.manager.tick()
+    two.set(mcpDown)
+    await two.pass(minute)
+    expect([one.manager.health().role, two.manager.health().role]).toEqual(['evaluating', 'evaluating'])
+    open()
+    await late
+    expect(one.manager.health().role).toBe('standing_by')
+    await two.pass(minute)
+    expect([one.pages(), one.events]).toEqual([[], []])
+    expect(two.active()).toEqual(['mcp-router-failure'])
+  })
+
+  it('one that loses the store evaluates alone under the same keys, and leaves the book to the other when it is back', async () => {
     const clock = createVirtualClock()
     const store = createMemoryStateStore(clock)
     const slow = switchable(store)

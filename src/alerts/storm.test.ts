@@ -156,6 +156,12 @@ describe('one incident', () => {
     expect(lab.pager.received.map((notification) => notification.event)).toEqual(['firing', 'updated', 'acknowledged', 'resolved'])
   })
 
+  it('the incident goes up the chain once, not once for each of its alerts', async () => {
+    const lab = await openLab({ readings: bedrockOutage })
+    await lab.pass(100 * minute)
+    expect(lab.pager.received.filter((notification) => notification.event === 'escalated').map((notification) => notification.to)).toEqual(['AI operations lead', 'DevOps lead', 'CTO'])
+  })
+
   it('a symptom that outlives its cause and the aftermath is raised then', async () => {
     const lab = await openLab({ readings: bedrockOutage })
     await lab.pass(20 * minute)
