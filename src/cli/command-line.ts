@@ -93,12 +93,39 @@ export function buildProgram(terminal: Terminal, done: (code: ExitCode) => void)
     })
 
   program
+    .command('decisions')
+    .description('show the last routing decisions, what became of them, and which were right in hindsight')
+    .option('--limit <count>', 'how many, 1 to 500', parseLimit, 20)
+    .option('--json', 'print the whole answer as JSON')
+    .addOption(urlOption())
+    .action(async (options: { limit: number; json?: boolean; url: string }) => {
+      const { decisionsCommand } = await import('./decisions-command.ts')
+      done(await decisionsCommand({ limit: options.limit, json: options.json === true, url: options.url }, terminal))
+    })
+
+  program
     .command('doctor')
     .description('check configuration, credentials, model access and store, and say what to mend')
     .option('--config <file>', 'configuration, YAML or JSON; without it hybrid-routing.yaml in the working directory')
     .action(async (options: { config?: string }) => {
       const { doctorCommand } = await import('./doctor-command.ts')
       done(await doctorCommand(options, terminal))
+    })
+
+  program
+    .command('simulate')
+    .description('play incidents, or recorded operations, through the same decision code on a virtual clock, and compare configurations')
+    .argument('[scenario]', 'an incident by name, or all', 'all')
+    .option('--operations <count>', 'about so many; above 200000 without oracle and peers', parseCount)
+    .option('--replay <file>', 'JSON Lines of recorded results in place of generated operations')
+    .option('--config <file>', 'a configuration whose routing is compared; may be given several times', collect, [])
+    .option('--seed <seed>', 'the same seed gives the same figures', parseCount, 1)
+    .option('--scale <factor>', 'requirements and times are divided by it', parseCount, 10)
+    .option('--json', 'print the reports as JSON')
+    .action(async (scenario: string, options: { operations?: number; replay?: string; config: string[]; seed: number; scale: number; json?: boolean }) => {
+      const { simulateCommand } = await import('./simulate-command.ts')
+      const { operations = null, replay = null, config, seed, scale, json = false } = options
+      done(await simulateCommand({ scenario, operations, replay, configs: config, seed, scale, json }, terminal))
     })
 
   return program
@@ -112,6 +139,22 @@ function parsePort(text: string): number {
   const port = Number(text)
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('a port is a whole number from 0 (any free port) to 65535.')
   return port
+}
+
+function parseCount(text: string): number {
+  const count = Number(text)
+  if (!/^\d{1,9}$/.test(text) || count < 1) throw new InvalidArgumentError('it is a whole number from 1 to 999999999.')
+  return count
+}
+
+function collect(value: string, others: readonly string[]): readonly string[] {
+  return [...others, value]
+}
+
+function parseLimit(text: string): number {
+  const limit = Number(text)
+  if (!/^\d+$/.test(text) || limit < 1 || limit > 500) throw new InvalidArgumentError('it is a whole number from 1 to 500.')
+  return limit
 }
 
 function parseUrl(text: string): string {

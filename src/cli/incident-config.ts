@@ -6,7 +6,7 @@
 import type { JsonObject } from '../operation/converse.ts'
 import { ConfigError, resolveConfig } from '../config/resolve-config.ts'
 import type { Config } from '../config/schema.ts'
-import { operationTypes, runbookMatrix, type Matrix } from '../operation/matrix.ts'
+import { operationTypes, type Matrix } from '../operation/matrix.ts'
 import { placesOf, type Scenario } from '../simulate/scenario.ts'
 
 export interface IncidentAddresses {
@@ -16,7 +16,7 @@ export interface IncidentAddresses {
 }
 
 const modelId = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'
-export const regions = ['eu-central-1', 'eu-west-1', 'eu-west-3', 'eu-north-1'] as const
+const regions = ['eu-central-1', 'eu-west-1', 'eu-west-3', 'eu-north-1'] as const
 const emulatorKeys = { EMULATOR_KEY: 'emulator', EMULATOR_SECRET: 'emulator' }
 
 /**
@@ -24,8 +24,13 @@ const emulatorKeys = { EMULATOR_KEY: 'emulator', EMULATOR_SECRET: 'emulator' }
  * @param routing the section `routing` of a configuration, at the scale of the runbook
  */
 export function incidentConfig(scenario: Scenario, addresses?: IncidentAddresses, routing: JsonObject = {}): Config {
+  const { matrix } = resolved(scenario, addresses, routing).routing
+  return resolved(scenario, addresses, { ...routing, matrix: scaledMatrix(matrix, scenario.scale) as unknown as JsonObject })
+}
+
+function resolved(scenario: Scenario, addresses: IncidentAddresses | undefined, routing: JsonObject): Config {
   const servers = placesOf(scenario, 'mcp').map(({ id }) => id)
-  const resolved = resolveConfig(
+  const result = resolveConfig(
     {
       server: { port: 0 },
       direct: {
@@ -37,17 +42,17 @@ export function incidentConfig(scenario: Scenario, addresses?: IncidentAddresses
         servers: Object.fromEntries(servers.map((id) => [id, { url: addresses?.mcp[id] ?? 'http://127.0.0.1:9/mcp' }])),
         routes: { default: { servers, tool: 'execute_operation', carries: 'converse', repeatable: true } },
       },
-      routing: { ...routing, matrix: scaledMatrix(runbookMatrix, scenario.scale) },
+      routing,
       store: { engine: 'memory' },
       logs: { level: 'fatal' },
     },
     emulatorKeys,
   )
-  if ('errors' in resolved) throw new ConfigError(resolved.errors)
-  return resolved.config
+  if ('errors' in result) throw new ConfigError(result.errors)
+  return result.config
 }
 
-export function scaledMatrix(matrix: Matrix, scale: number): Matrix {
+function scaledMatrix(matrix: Matrix, scale: number): Matrix {
   return Object.fromEntries(
     operationTypes.map((type) => {
       const row = matrix[type]

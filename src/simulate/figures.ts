@@ -16,6 +16,8 @@ export interface Outcome {
   readonly latencyMs: number | null
   readonly attempts: number
   readonly hedges: number
+  /** How long the attempt that answered took a slot; 0 without one. */
+  readonly servedMs: number
   /** A succeeded operation with the wrong text. */
   readonly wrong: boolean
 }
@@ -36,6 +38,8 @@ export interface Figures {
   readonly p99Ms: number
   readonly attemptsPerOperation: number
   readonly hedgesPerOperation: number
+  /** The time of slots that went into answers in time. */
+  readonly usefulMs: number
   readonly wrong: number
 }
 
@@ -69,6 +73,7 @@ class Tally {
   attempts = 0
   hedges = 0
   wrong = 0
+  usefulMs = 0
   readonly #latencies: number[] = []
 
   add(outcome: Outcome): void {
@@ -76,7 +81,10 @@ class Tally {
     this.attempts += outcome.attempts
     this.hedges += outcome.hedges
     if (outcome.answered) this.answered += 1
-    if (outcome.inTime) this.inTime += 1
+    if (outcome.inTime) {
+      this.inTime += 1
+      this.usefulMs += outcome.servedMs
+    }
     if (outcome.wrong) this.wrong += 1
     if (outcome.latencyMs !== null) this.#latencies.push(outcome.latencyMs)
   }
@@ -92,6 +100,7 @@ class Tally {
       p99Ms: quantile(sorted, 0.99),
       attemptsPerOperation: per(this.attempts),
       hedgesPerOperation: per(this.hedges),
+      usefulMs: this.usefulMs,
       wrong: this.wrong,
     }
   }

@@ -3,13 +3,13 @@
  * its requirement would probably have met it on the other allowed route. "Probably" is put to the proof with many attempts
  * there, of the same operation at the same instant but with luck of their own; more than half must have met it.
  *
- * The router judges by the traffic it had. It never sees these attempts.
+ * A place that had no slot left when the operation came in would have refused it. The router judges by the traffic it had; it
+ * never sees these attempts.
  */
 import { operationLimits, type Matrix, type Route } from '../operation/matrix.ts'
-import type { Operation } from '../operation/operation.ts'
 import type { OperationResult } from '../operation/result.ts'
 import { Fates } from './fate.ts'
-import { placesOf, type Scenario } from './scenario.ts'
+import { placesOf, type Place, type Scenario } from './scenario.ts'
 import type { WorkItem } from './workload.ts'
 
 export interface HindsightFigures {
@@ -32,8 +32,9 @@ export class HindsightTruth {
   readonly #scenario: Scenario
   readonly #fates: Fates
   readonly #matrix: Matrix
-  #verdict: boolean | null = null
-  #verdictOf = -1
+  /** What was full when an operation came in: it would have been refused there. */
+  readonly #fullAtArrival = new Map<number, ReadonlySet<string>>()
+  readonly #verdicts = new Map<number, boolean | null>()
   readonly #figures = { decisions: 0, judged: 0, optimal: 0, agreed: 0, missed: 0, missedJudged: 0, missedAgreed: 0 }
 
   constructor(scenario: Scenario, seed: number, matrix: Matrix) {
@@ -42,10 +43,14 @@ export class HindsightTruth {
     this.#matrix = matrix
   }
 
-  /** The router tells its verdict just before it tells the result. */
-  onVerdict(item: WorkItem, _operation: Operation, optimal: boolean | null): void {
-    this.#verdict = optimal
-    this.#verdictOf = item.index
+  onArrival(item: WorkItem, isFull: (place: Place) => boolean): void {
+    const full = this.#scenario.places.filter(isFull)
+    if (full.length > 0) this.#fullAtArrival.set(item.index, new Set(full.map(({ id }) => id)))
+  }
+
+  /** The router tells its verdict before it tells the result; none where it refused to take the operation. */
+  onVerdict(item: WorkItem, optimal: boolean | null): void {
+    this.#verdicts.set(item.index, optimal)
   }
 
   onEnd(item: WorkItem, result: OperationResult): void {
@@ -53,12 +58,15 @@ export class HindsightTruth {
     figures.decisions += 1
     const missed = !(result.status === 'succeeded' && result.slaMet)
     if (missed) figures.missed += 1
-    const optimal = this.#verdictOf === item.index ? this.#verdict : null
+    const optimal = this.#verdicts.get(item.index) ?? null
+    this.#verdicts.delete(item.index)
+    const full = this.#fullAtArrival.get(item.index)
+    this.#fullAtArrival.delete(item.index)
     if (optimal === null) return
     figures.judged += 1
     if (optimal) figures.optimal += 1
     if (missed) figures.missedJudged += 1
-    const truth = missed ? !this.#anotherRouteWouldHave(item, result.decision?.route ?? null) : true
+    const truth = missed ? !this.#anotherRouteWouldHave(item, result.decision?.route ?? null, full) : true
     if (truth !== optimal) return
     figures.agreed += 1
     if (missed) figures.missedAgreed += 1
@@ -68,14 +76,15 @@ export class HindsightTruth {
     return { ...this.#figures }
   }
 
-  #anotherRouteWouldHave(item: WorkItem, decided: Route | null): boolean {
+  #anotherRouteWouldHave(item: WorkItem, decided: Route | null, full: ReadonlySet<string> | undefined): boolean {
     const row = this.#matrix[item.type]
     const { latencyRequirementMs } = operationLimits(row)
     const allowed: readonly Route[] = row.fallback === 'none' ? [row.route] : [row.route, row.fallback]
-    return allowed.some((route) => route !== decided && placesOf(this.#scenario, route).some((place) => this.#met(item, place, latencyRequirementMs) > 0.5))
+    const wouldHave = (place: Place): boolean => full?.has(place.id) !== true && this.#met(item, place, latencyRequirementMs) > 0.5
+    return allowed.some((route) => route !== decided && placesOf(this.#scenario, route).some(wouldHave))
   }
 
-  #met(item: WorkItem, place: Parameters<Fates['of']>[1], withinMs: number): number {
+  #met(item: WorkItem, place: Place, withinMs: number): number {
     let met = 0
     for (let draw = 0; draw < draws; draw += 1) {
       const fate = this.#fates.of(item, place, firstDraw + draw, item.atMs)

@@ -16,6 +16,8 @@ export interface OracleVerdict {
   readonly inTime: boolean
   /** From the arrival, by which the operation is judged; the hard timeout where it was not answered in time. */
   readonly latencyMs: number
+  /** How long it took a slot; 0 where it was not answered in time. */
+  readonly servedMs: number
 }
 
 const turns = 3
@@ -49,11 +51,11 @@ export function foresee(scenario: Scenario, matrix: Matrix, fates: Fates, work: 
       bestEndMs = beginsAtMs + option.judgedMs
     }
     if (best === null) {
-      verdicts[item.index] = { inTime: false, latencyMs: hardTimeoutMs }
+      verdicts[item.index] = { inTime: false, latencyMs: hardTimeoutMs, servedMs: 0 }
       continue
     }
     timetables.get(best.option.place.id)?.take(best.beginsAtMs, best.option.totalMs)
-    verdicts[item.index] = { inTime: true, latencyMs: bestEndMs - item.atMs }
+    verdicts[item.index] = { inTime: true, latencyMs: bestEndMs - item.atMs, servedMs: best.option.totalMs }
   }
   return verdicts
 }

@@ -31,6 +31,8 @@ export interface PeerEnd {
   /** To first content for a stream, else to the end. */
   readonly latencyMs: number
   readonly attempts: number
+  /** How long the attempt that answered took; 0 without one. */
+  readonly servedMs: number
   readonly text: string
 }
 
@@ -73,6 +75,7 @@ class PeerOperation {
   #route: Route
   #last: string | null = null
   #attempts = 0
+  #startedAtMs = 0
   #onRoute = 0
   #firstContentMs: number | null = null
   #text = ''
@@ -100,6 +103,7 @@ class PeerOperation {
     const target = this.#choose()
     this.#last = target
     this.#attempts += 1
+    this.#startedAtMs = this.#parts.clock.monotonicMs()
     this.#onRoute += 1
     const streaming = this.#operation.mode === 'stream'
     const number = this.#attempts
@@ -187,7 +191,7 @@ class PeerOperation {
     this.#cancelTimer?.()
     this.#cancelBackoff?.()
     const latencyMs = answered ? (this.#firstContentMs ?? this.#sinceArrivalMs()) : this.#sinceArrivalMs()
-    this.#onEnd({ answered, latencyMs, attempts: this.#attempts, text: this.#text })
+    this.#onEnd({ answered, latencyMs, attempts: this.#attempts, servedMs: answered ? this.#parts.clock.monotonicMs() - this.#startedAtMs : 0, text: this.#text })
   }
 
   #sinceArrivalMs(): number {

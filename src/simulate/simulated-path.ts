@@ -27,7 +27,12 @@ export interface LiveItem {
   readonly turns: Map<string, number>
 }
 
-export function createSimulatedPath(route: Route, world: SimulatedWorld): Path {
+export interface SimulatedPath extends Path {
+  /** Whether the place would refuse an attempt now, because its slots are taken. */
+  isFull(target: string): boolean
+}
+
+export function createSimulatedPath(route: Route, world: SimulatedWorld): SimulatedPath {
   const floors = new Map(placesOf(world.scenario, route).map((place) => [place.id, new Floor(place, world)]))
   return {
     route,
@@ -36,6 +41,7 @@ export function createSimulatedPath(route: Route, world: SimulatedWorld): Path {
       if (floor === undefined) throw new Error(`The scenario has no place ${request.target}`)
       return floor.take(request, listener)
     },
+    isFull: (target) => floors.get(target)?.isFull() ?? true,
   }
 }
 
@@ -63,6 +69,11 @@ class Floor {
     else if (above === 'queue') this.#line.add(attempt)
     else attempt.refuse(faultOf.throttle)
     return attempt
+  }
+
+  isFull(): boolean {
+    const { slots, above } = this.place
+    return slots !== null && above === 'throttle' && this.#busy >= slots
   }
 
   left(attempt: PlacedAttempt): void {

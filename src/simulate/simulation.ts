@@ -56,13 +56,14 @@ export function simulateRouter(parts: SimulationParts, settings: RouterSettings)
   const events: EventStream<SystemEvent> = {
     publish(event) {
       if (event.type === 'breaker_tripped') trips += 1
-      else if (event.type === 'decision_judged') truth.onVerdict(stage.liveOf(event.operation).item, event.operation, event.optimal)
+      else if (event.type === 'decision_judged') truth.onVerdict(stage.liveOf(event.operation).item, event.optimal)
     },
     subscribe: () => () => undefined,
   }
   const topology = { direct: topologyOf(scenario, 'direct'), mcp: topologyOf(scenario, 'mcp') }
+  const paths = { direct: createSimulatedPath('direct', stage), mcp: createSimulatedPath('mcp', stage) }
   const router = createHybridRouter({
-    paths: { direct: createSimulatedPath('direct', stage), mcp: createSimulatedPath('mcp', stage) },
+    paths,
     clock: stage.clock,
     random: createSeededRandom(seed + 1),
     events,
@@ -73,6 +74,7 @@ export function simulateRouter(parts: SimulationParts, settings: RouterSettings)
     },
   })
   stage.play(parts.work, (operation, item, done) => {
+    truth.onArrival(item, ({ route, id }) => paths[route].isFull(id))
     router.run(operation, {
       ...deaf,
       onResult(result) {
@@ -101,9 +103,9 @@ export function simulatePeers(parts: SimulationParts, matrix: Matrix): RunFigure
     scale: scenario.scale,
   })
   stage.play(parts.work, (operation, item, done) => {
-    runner.run(operation, ({ answered, latencyMs, attempts }) => {
+    runner.run(operation, ({ answered, latencyMs, attempts, servedMs }) => {
       const inTime = answered && latencyMs <= operation.latencyRequirementMs
-      const outcome: Outcome = { index: item.index, type: item.type, answered, inTime, latencyMs: answered ? latencyMs : operation.hardTimeoutMs, attempts, hedges: 0, wrong: false }
+      const outcome: Outcome = { index: item.index, type: item.type, answered, inTime, latencyMs: answered ? latencyMs : operation.hardTimeoutMs, attempts, hedges: 0, servedMs, wrong: false }
       board.add(outcome)
       parts.onOutcome?.(outcome)
       done()
@@ -118,7 +120,11 @@ export function outcomeOf(item: { readonly index: number; readonly type: Operati
   const { basis, totalMs, timeToFirstTokenMs } = result.latency
   const judgedMs = basis === 'first_content' ? (timeToFirstTokenMs ?? totalMs) : totalMs
   let hedges = 0
-  for (const attempt of result.attempts) if (attempt.reason === 'hedge') hedges += 1
+  let servedMs = 0
+  for (const { reason, outcome, durationMs } of result.attempts) {
+    if (reason === 'hedge') hedges += 1
+    if (outcome === 'succeeded') servedMs = durationMs
+  }
   return {
     index: item.index,
     type: item.type,
@@ -127,6 +133,7 @@ export function outcomeOf(item: { readonly index: number; readonly type: Operati
     latencyMs: answered ? judgedMs : result.error?.code === 'overloaded' ? null : Math.max(judgedMs, result.latencyRequirementMs),
     attempts: result.attempts.length,
     hedges,
+    servedMs,
     wrong: answered && (result.output === null || result.output.text === ''),
   }
 }
