@@ -21,8 +21,9 @@ import type { Operation } from './operation/operation.ts'
 import type { SystemEvent } from './operation/system-event.ts'
 import { createMessagePath } from './message-path.ts'
 import { startMonitoring } from './monitoring.ts'
-import { createHybridRouter, type HybridRouter } from './router/hybrid-router.ts'
-import type { Topology } from './routing/conditions.ts'
+import { openOperators } from './operators.ts'
+import { createHybridRouter, type HybridRouter, type RouterSettings } from './router/hybrid-router.ts'
+import type { Overrides, Topology } from './routing/conditions.ts'
 import { createSystemClock, type Clock } from './runtime/clock.ts'
 import { createEventStream, type EventStream } from './runtime/event-stream.ts'
 import { createIds, type Ids } from './runtime/ids.ts'
@@ -57,13 +58,12 @@ export interface Service {
 
 /** Resolves when it listens. */
 export async function startService(parts: ServiceParts): Promise<Service> {
-  const { config } = parts
   const clock = parts.clock ?? createSystemClock()
   const random = parts.random ?? createSystemRandom()
   const ids = parts.ids ?? createIds(clock)
-  const start = config.current()
-  const tls = start.server.tls === null ? undefined : readTlsFiles(start.server.tls)
-  const log = parts.log ?? createJsonLines(2, start.logs.level)
+  const loaded = parts.config.current()
+  const tls = loaded.server.tls === null ? undefined : readTlsFiles(loaded.server.tls)
+  const log = parts.log ?? createJsonLines(2, loaded.logs.level)
   const onInternalError = (error: unknown, correlationId?: string): void =>
     log.write({
       urgency: 'error',
@@ -76,13 +76,17 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const events = parts.events ?? createEventStream<SystemEvent>(onInternalError)
   const stopLog = startLogAggregator(events, log)
 
-  const store = parts.store ?? (await openStore(start.store, clock, { maxDepth: start.limits.queuedOperations }))
-  const relay = await openRelay(start.store, clock, () => randomUUID())
+  const store = parts.store ?? (await openStore(loaded.store, clock, { maxDepth: loaded.limits.queuedOperations }))
+  const relay = await openRelay(loaded.store, clock, () => randomUUID())
+  const operators = await openOperators({ config: parts.config, state: store.state, clock, random, ids, events, log, instance: relay.instanceId, onInternalError })
+  // From here on the configuration is what was loaded with what operators have set laid over it.
+  const { config, levers } = operators
+  const start = config.current()
   const direct = createDirectBedrockClient({ settings: directSettings(start), clock, credentials: credentialsOf(start) })
   void direct.warmUp()
   const mcp = createMcpRouter({ settings: mcpSettings(start), clock, random, environment: parts.environment })
   const topology = createTopology(config, mcp)
-  const settings = perSnapshot(config, routerSettings)
+  const settings = withOverrides(perSnapshot(config, routerSettings), () => levers.overrides())
   const messages = createMessagePath({ store, relay, direct, mcp, clock, random, config: () => config.current(), onInternalError })
   const router = createHybridRouter({ paths: messages.paths, clock, random, events, settings, topology, onInternalError })
   const intake = createIntake({
@@ -100,8 +104,9 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   followConfiguration(config, events, direct, log)
 
   const monitoring = startMonitoring({ clock, events, config: () => config.current(), store, instance: relay.instanceId, direct, mcp, router, log })
+  const { admin } = operators.bind({ direct, mcp, router, monitoring })
   const authenticator = createAuthenticator({ config: () => config.current(), clock })
-  const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, monitoring: monitoring.pages, onInternalError, ...(tls === undefined ? {} : { tls }) })
+  const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, monitoring: monitoring.pages, admin, onInternalError, ...(tls === undefined ? {} : { tls }) })
   const stopFollowingTls = start.server.tls === null ? undefined : followTlsFiles({ tls: start.server.tls, clock, events, apply: (settings) => http.setTls(settings) })
   // A process that is made to exit at once must not leave the children of its MCP servers behind.
   const killChildren = (): void => mcp.kill()
@@ -110,6 +115,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     process.off('exit', killChildren)
     stopFollowingTls?.()
     await messages.close()
+    await operators.stop()
     await monitoring.stop()
     direct.close()
     await mcp.close()
@@ -127,6 +133,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     throw error
   }
   messages.begin(intake)
+  await operators.begin()
 
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
@@ -158,6 +165,21 @@ function perSnapshot<Settings>(config: ConfigSource, derive: (config: Config) =>
       settings = derive(current)
     }
     return settings
+  }
+}
+
+/** The same object while nothing changed; levers change far more often than the configuration. */
+function withOverrides(settings: () => RouterSettings, overrides: () => Overrides): () => RouterSettings {
+  let from: RouterSettings | undefined
+  let joined: RouterSettings | undefined
+  return () => {
+    const base = settings()
+    const current = overrides()
+    if (joined === undefined || base !== from || joined.overrides !== current) {
+      from = base
+      joined = { ...base, overrides: current }
+    }
+    return joined
   }
 }
 

@@ -32,6 +32,7 @@ import { registerMetrics } from './metrics.ts'
 import type { Monitoring } from './monitoring.ts'
 import { registerOperations } from './operations.ts'
 import { sendError, toOperationError } from './problem-reply.ts'
+import { registerAdmin, type AdminParts } from './admin.ts'
 import { registerReference } from './reference.ts'
 import { registerRouting } from './routing.ts'
 
@@ -46,6 +47,8 @@ export interface HttpServerParts {
   readonly version: string
   /** Health and figures, by what is known now. */
   readonly monitoring: Monitoring
+  /** Levers, alerts and the audit trail. */
+  readonly admin: AdminParts
   /** A request failed by our own mistake: for the log. */
   readonly onInternalError: (error: unknown, correlationId: string) => void
   /** TLS in place of cleartext. */
@@ -174,6 +177,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   registerRouting(app, { intake, matrix: () => parts.config().routing.matrix })
   registerHealth(app, { clock, version: parts.version, monitoring: parts.monitoring, draining: () => draining })
   registerMetrics(app, { clock, monitoring: parts.monitoring, matrix: () => parts.config().routing.matrix, currency: () => parts.config().direct.prices.currency })
+  registerAdmin(app, { ...parts.admin, clock, systemStatus: () => parts.monitoring.status() })
   registerReference(app, { version: parts.version })
 
   return {

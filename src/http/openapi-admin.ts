@@ -116,7 +116,7 @@ export function adminPaths(problems: {
     'Whether a record was altered, removed, inserted or reordered, and which',
     object({ ok: flag, records: { type: 'integer' }, firstSequence: { type: 'integer' }, lastSequence: { type: 'integer' }, head: { type: ['object', 'null'] }, checkpoint: { type: ['object', 'null'] }, findings: list(object({ kind: text, sequence: { type: 'integer' }, message: text })), waiting: { type: 'integer' } }),
     'Audit',
-    [query('sequence', { type: 'integer' }, 'With `hash`: a head that a line of the log holds.'), query('hash', text, 'With `sequence`.')],
+    [query('sequence', { type: 'integer' }, 'Given with `hash`, a head that a line of the log holds.'), query('hash', text, 'With `sequence`.')],
     problems.of('overloaded'),
   )
   add('/admin/audit/export', 'get', {

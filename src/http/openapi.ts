@@ -6,6 +6,7 @@ import { operationTypes, priorities, routes } from '../operation/matrix.ts'
 import { problemCatalogue, problemCodes, type ProblemCode } from '../operation/problem.ts'
 import { operationStatuses } from '../operation/result.ts'
 import { monitoringPaths, monitoringSchemas } from './openapi-monitoring.ts'
+import { adminPaths, adminSchemas } from './openapi-admin.ts'
 import { openApiSchemas } from './openapi-schemas.ts'
 
 export interface OpenApiOperation {
@@ -149,6 +150,7 @@ export function openApiDocument(version: string): OpenApiDocument {
       },
       '/health': { get: { summary: 'How the system is', tags: ['Health'], responses: healthAnswer } },
       ...monitoringPaths(problems(guarded), problems(['not_found'])),
+      ...adminPaths({ guarded: problems(guarded), withBody: problems(withBody), of: (...codes) => problems(codes) }),
       '/health/live': { get: { summary: 'The process answers', tags: ['Health'], responses: { '200': jsonOf('It does.', reference('State')), ...problems(guarded) } } },
       '/health/ready': {
         get: { summary: 'The service takes new work', tags: ['Health'], responses: { '200': jsonOf('It does.', reference('State')), '503': jsonOf('It is draining.', reference('State')), ...problems(guarded) } },
@@ -165,7 +167,7 @@ export function openApiDocument(version: string): OpenApiDocument {
       },
     },
     components: {
-      schemas: { ...openApiSchemas, ...monitoringSchemas },
+      schemas: { ...openApiSchemas, ...monitoringSchemas, ...adminSchemas },
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' }, apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' } },
     },
   }

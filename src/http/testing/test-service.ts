@@ -20,8 +20,10 @@ import { createHttpServer, type HttpServer } from '../http-server.ts'
 import { followTlsFiles, readTlsFiles } from '../tls-files.ts'
 import type { HealthLevel } from '../../health/health-level.ts'
 import { fixedMonitoring } from './fixed-monitoring.ts'
+import { startTestAdmin, type TestAdmin } from './test-admin.ts'
 
 export interface TestService {
+  readonly admin: TestAdmin
   readonly port: number
   readonly server: HttpServer
   readonly intake: Intake
@@ -45,12 +47,14 @@ export async function startTestService(script: (operation: Operation) => readonl
   events.subscribe((event) => published.push(event))
   const runner = createScriptedRunner(clock, script)
   const durable = createDurableWork(clock)
+  const state = createMemoryStateStore(clock)
+  const admin = await startTestAdmin({ state, clock, ids, events, config: current, onInternalError: (error) => internalErrors.push(error) })
   const intake = createIntake({
     work: durable.work,
     relay: durable.relay,
     wasSent: (id) => durable.wasSent(id),
     runner,
-    state: createMemoryStateStore(clock),
+    state,
     clock,
     ids,
     events,
@@ -67,6 +71,7 @@ export async function startTestService(script: (operation: Operation) => readonl
     events,
     version: '0.0.0-test',
     monitoring: fixedMonitoring({ status: () => service.health }),
+    admin,
     onInternalError: (error) => internalErrors.push(error),
     ...(current.server.tls === null ? {} : { tls: readTlsFiles(current.server.tls) }),
   })
