@@ -307,6 +307,20 @@ describe('closing', () => {
     expect(clock.pending()).toBe(0)
   })
 
+  it('is over after the grace period, though a client takes nothing of its answer and closes nothing', async () => {
+    const clock = createVirtualClock()
+    const { server, port } = await start({ clock, closeGraceMs: 500 }, (_request, response) => response.end('x'.repeat(100_000)))
+    const session = openSession(port)
+    const stream = session.request({ ':path': '/' })
+    stream.on('error', () => {})
+    await once(stream, 'response')
+    const closed = once(server, 'close')
+    server.close()
+    clock.advance(500)
+    await closed
+    session.destroy()
+  })
+
   it('ends an HTTP/1.1 connection once its answer is complete', async () => {
     let finish = (): void => {}
     const { server, port } = await start({}, (_request, response) => {

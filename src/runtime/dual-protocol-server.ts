@@ -114,6 +114,8 @@ class PeekingServer extends Server implements DualProtocolServer {
   readonly #http1: Http1Server
   readonly #http2: Http2Server
   readonly #tlsDoor: TlsDoor | undefined
+  /** All that are open, whatever they speak. */
+  readonly #sockets = new Set<Socket>()
   readonly #undecided = new Set<Socket>()
   readonly #sessions = new Set<Session>()
   /** HTTP/2 requests whose body has not arrived whole, with the instant they came. */
@@ -160,6 +162,10 @@ class PeekingServer extends Server implements DualProtocolServer {
         ? undefined
         : createTlsDoor({ settings: options.tls, handshakeTimeoutMs: options.firstByteTimeoutMs, onSecure: (socket, protocol) => this.#onSecure(socket, protocol) })
     this.#tlsDoor = door
+    this.on('connection', (socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+    })
     this.on('connection', door === undefined ? (socket) => this.#peek(socket) : (socket) => door.accept(socket))
   }
 
@@ -178,6 +184,11 @@ class PeekingServer extends Server implements DualProtocolServer {
     this.#tlsDoor?.endHandshakes()
     this.#http1.closeAllConnections()
     for (const session of this.#sessions) cut(session.http2)
+    // Node waits for the other side to end a session that was told to close, and a client that reads nothing never does.
+    // The turn in between lets the last frames out.
+    setImmediate(() => {
+      for (const socket of this.#sockets) socket.destroy()
+    })
   }
 
   override close(callback?: (error?: Error) => void): this {
