@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it, test } from 'vitest'
 import { createMemoryNotifier } from './adapters/memory-notifier.ts'
 import { runbookRules } from './rules.ts'
@@ -41,6 +43,11 @@ const sheet: readonly RuleSheet[] = [
 it('the sheet has every rule of the table, and the receivers’ own rule has its test', () => {
   const ruled = new Set([...sheet.map(({ rule }) => rule), 'notifier-failing'])
   expect(runbookRules.map((rule) => rule.name).filter((name) => !ruled.has(name))).toEqual([])
+})
+
+it('every rule says what to do and names a page that is there', () => {
+  const docs = fileURLToPath(new URL('../../docs/', import.meta.url))
+  expect(runbookRules.filter((rule) => rule.action === '' || !existsSync(`${docs}${rule.runbook}`)).map((rule) => rule.name)).toEqual([])
 })
 
 describe.each(sheet)('$rule on $component: $why', ({ rule, component, priority, forMs, fault, notYet }) => {
