@@ -84,10 +84,12 @@ export async function startTestService(script: (operation: Operation) => readonl
     intake,
     runner,
     internalErrors,
+    admin,
     published,
     async stop() {
       stopFollowingTls?.()
       intake.stop()
+      await admin.stop()
       await durable.work.close()
       await server.close()
     },
