@@ -43,6 +43,8 @@ export function sendError(reply: FastifyReply, error: OperationError, correlatio
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  // Fastify asks to close the connection after a body that it refused; HTTP/2 has no such header, and Node would warn.
+  if (reply.request.raw.httpVersionMajor > 1) reply.removeHeader('connection')
   const retryAfter = retryAfterSeconds(problem)
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
   // As bytes, because Fastify adds a charset to the type of a text, and JSON has none.

@@ -3,10 +3,18 @@ import { problemCatalogue, type Problem, type ProblemCode } from '../operation/p
 import { speakHttp1, speakHttp2, speakRaw, startTestService, type Ask, type TestService } from './testing/test-service.ts'
 
 let service: TestService
+const warnings: string[] = []
+const noteWarning = (warning: Error): void => {
+  warnings.push(warning.message)
+}
 beforeAll(async () => {
+  process.on('warning', noteWarning)
   service = await startTestService(() => [{ afterMs: 0, text: 'Hi' }, { afterMs: 0, succeed: true }])
 })
-afterAll(() => service.stop())
+afterAll(async () => {
+  process.off('warning', noteWarning)
+  await service.stop()
+})
 
 const post = (body: unknown, headers: Record<string, string> = {}): Ask => ({ path: '/v1/operations', body, headers })
 const valid = { operation: 'emergency', prompt: 'Help' }
@@ -102,6 +110,12 @@ describe.each([
     expect(answer.text.length).toBeLessThan(8_000)
     if (code === 'method_not_allowed') expect(answer.headers['allow']).toBe(words)
     expect(service.internalErrors).toEqual([])
+  })
+})
+
+describe('all these refusals', () => {
+  it('give Node no reason to write a warning between the lines of the log', () => {
+    expect(warnings).toEqual([])
   })
 })
 
