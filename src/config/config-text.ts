@@ -14,7 +14,7 @@ export type ParsedText = { readonly kind: 'value'; readonly value: unknown } | {
 /** What the YAML library's codes mean to whoever wrote the file; other codes are named as they are. */
 const explanations: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'is indented with a tab; YAML wants spaces',
-  BAD_INDENT: 'is indented in a way that fits no member above it',
+  BAD_INDENT: 'is indented in a way that fits no member above it, or comes after a bracket or brace that is not closed',
   MISSING_CHAR: 'misses a character, such as a closing quote or bracket',
   UNEXPECTED_TOKEN: 'has something that does not belong there',
   MULTILINE_IMPLICIT_KEY: 'has a member name that runs over the end of the line; is a ":" missing?',
