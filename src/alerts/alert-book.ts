@@ -89,8 +89,10 @@ export function tidied(book: AlertBook, nowMs: number): AlertBook {
   const over = book.over.filter((alert, index) => index < alertLimits.resolvedKept && alert.resolvedAtMs > nowMs - alertLimits.resolvedKeptMs)
   const suppressions = book.suppressions.filter((suppression) => suppression.untilMs > nowMs)
   const dismissed = Object.entries(book.dismissed).filter(([, untilMs]) => untilMs > nowMs)
-  const isTidy = over.length === book.over.length && suppressions.length === book.suppressions.length && dismissed.length === Object.keys(book.dismissed).length
-  return isTidy ? book : { ...book, over, suppressions, dismissed: Object.fromEntries(dismissed) }
+  // Given up by every receiver that there is; what waits longer waits for one that is configured no more.
+  const outbox = book.outbox.filter((entry) => entry.notification.createdAtMs > nowMs - 2 * alertLimits.deliveryMs)
+  const isTidy = outbox.length === book.outbox.length && over.length === book.over.length && suppressions.length === book.suppressions.length && dismissed.length === Object.keys(book.dismissed).length
+  return isTidy ? book : { ...book, over, suppressions, outbox, dismissed: Object.fromEntries(dismissed) }
 }
 
 /** With notifications for delivery; beyond the limit the oldest that is no first news gives way, and is returned. */

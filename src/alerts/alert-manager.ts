@@ -84,6 +84,8 @@ export interface AlertManagerHealth {
   readonly notifiers: readonly NotifierHealth[]
   /** Notifications that are not yet delivered everywhere. */
   readonly waiting: number
+  /** Conditions that hold now and are no alerts, because more are active than are kept. */
+  readonly beyondLimit: number
 }
 
 export interface AlertManager {
@@ -123,6 +125,7 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
   let stored: StoredBook = { book: emptyBook, version: 'absent' }
   let windows: Windows = {}
   let held: readonly HeldAlert[] = []
+  let beyondLimit = 0
   let role: EvaluatorRole = 'starting'
   let token = 0
   let storeProblem: string | null = null
@@ -266,6 +269,7 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
     const step = await changeBook((book) => {
       const evaluation = evaluate(settings.rules, readings, windows, book, tickMs, nowMs)
       held = evaluation.held
+      beyondLimit = evaluation.beyondLimit
       const advanced = advance(book, evaluation, evaluation.raise.map(() => ids.next('alrt')), settings.deployment, settings.escalation, nowMs)
       const happenings: Happenings = { ...nothingHappened, escalated: advanced.escalated, resolved: advanced.resolved }
       const announced = announce(advanced.book, happenings, announceContext(nowMs))
@@ -313,7 +317,7 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
   }
 
   function onSettled(outcome: Settled): void {
-    settled.push(outcome)
+    settled = [...settled.slice(1 - alertLimits.settledKept), outcome]
     if (outcome.givenUp !== null) tellEvents([failedEvent(outcome.notifier, outcome.notification, outcome.givenUp, clock.nowMs())])
     if (isStopped) return
     void exclusive(async () => {
@@ -351,7 +355,12 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
     if (isStopped) return
     // From the origin, so that the time a tick takes does not add up.
     cancelTimer = clock.schedule(originMs + (Math.floor((clock.monotonicMs() - originMs) / tickMs) + 1) * tickMs, () => {
-      void manager.tick().catch(() => {}).finally(schedule)
+      void manager
+        .tick()
+        .catch(() => {
+          // A tick that fails for a reason nobody thought of must not be the last one; health shows when it was.
+        })
+        .finally(schedule)
     })
   }
 
@@ -383,6 +392,9 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
 
     tick: () => exclusive(evaluateTick),
     update(next) {
+      // What earlier ticks saw of another condition says nothing about the new one.
+      const kept = new Set(next.rules.filter((rule) => settings.rules.some((before) => before.name === rule.name && JSON.stringify(before.condition) === JSON.stringify(rule.condition))).map((rule) => rule.name))
+      windows = Object.fromEntries(Object.entries(windows).filter(([key]) => kept.has(key.split('/')[0] ?? '')))
       settings = { ...next, tickMs }
     },
 
@@ -401,7 +413,7 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
     },
     responseTime: (windowMs) => responseTimeOf(stored.book, windowMs, clock.nowMs()),
     suppressions: () => stored.book.suppressions.filter((suppression) => suppression.untilMs > clock.nowMs()),
-    health: () => ({ role, lastTickAtMs, storeProblem, notifiers: [...deliveries.health(), ...(heartbeat === null ? [] : [heartbeat.health()])], waiting: stored.book.outbox.length }),
+    health: () => ({ role, lastTickAtMs, storeProblem, notifiers: [...deliveries.health(), ...(heartbeat === null ? [] : [heartbeat.health()])], waiting: stored.book.outbox.length, beyondLimit }),
 
     acknowledge: (id, who) => act((book, nowMs) => acknowledgeStep(book, id, who, nowMs), who),
     bulkAcknowledge: (filter, who) => act((book, nowMs) => bulkAcknowledgeStep(book, filter, who, nowMs), who),

@@ -119,12 +119,12 @@ describe.each(sheet)('$rule on $component: $why', ({ rule, component, priority, 
 })
 
 test('a rate that stays unknown for 15 minutes is over, health that is unknown is not', async () => {
-  const lab = await openLab({ readings: { ...calm, errorRate: 0.2, systemHealth: 'critical' } })
+  const lab = await openLab({ readings: { ...withLevel(calm, 'mcp-router', 'critical'), errorRate: 0.2 } })
   await lab.pass(6 * minute)
-  expect(lab.active()).toEqual(['high-error-rate', 'system-down'])
-  lab.set({ ...calm, errorRate: null, systemHealth: null })
+  expect(lab.active()).toEqual(['high-error-rate', 'mcp-router-failure'])
+  lab.set({ ...withLevel(calm, 'mcp-router', 'unknown'), errorRate: null })
   await lab.pass(16 * minute)
-  expect(lab.active()).toEqual(['system-down'])
+  expect(lab.active()).toEqual(['mcp-router-failure'])
   expect(lab.manager.list({ statuses: ['resolved'] })).toMatchObject([{ rule: 'high-error-rate', resolvedReason: 'no_data' }])
 })
 

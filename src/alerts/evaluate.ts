@@ -12,7 +12,7 @@ import type { AlertBook } from './alert-book.ts'
 import { alertLimits } from './limits.ts'
 import { measure } from './measure.ts'
 import type { CompleteReadings } from './readings.ts'
-import { allCausesAbove, explains, explanationOf, type Concerned } from './root-cause.ts'
+import { allCausesAbove, causeAmong, explanationOf, type Concerned } from './root-cause.ts'
 import type { AlertRule, RuleRole } from './rules.ts'
 import { holds, isOver, isQuiet, isSilent, markOf, ticksOf, withMark, type TickWindow } from './tick-window.ts'
 
@@ -33,6 +33,8 @@ export interface Evaluation {
   readonly raise: readonly DueAlert[]
   readonly held: readonly HeldAlert[]
   readonly over: readonly { readonly alert: ActiveAlert; readonly reason: ResolvedReason }[]
+  /** Due, and not raised because too many are active. */
+  readonly beyondLimit: number
 }
 
 /** What this tick adds to the windows. `readings` is null when the source failed: then everything is unknown. */
@@ -85,16 +87,18 @@ function reasonToResolve(rule: AlertRule, window: TickWindow | undefined, tickMs
 const order: Readonly<Record<RuleRole, number>> = Object.freeze({ headline: 0, cause: 1, component: 2, symptom: 3, independent: 4 })
 
 /** What is raised and what is held back behind it or behind what is active. */
-function separated(due: readonly DueAlert[], active: readonly ActiveAlert[], justOver: readonly ActiveAlert[], book: AlertBook, nowMs: number): Pick<Evaluation, 'raise' | 'held'> {
+function separated(due: readonly DueAlert[], active: readonly ActiveAlert[], justOver: readonly ActiveAlert[], book: AlertBook, nowMs: number): Pick<Evaluation, 'raise' | 'held' | 'beyondLimit'> {
   const causesFirst = due.toSorted(
     (one, other) => order[one.role] - order[other.role] || alertRank(one.priority) - alertRank(other.priority) || allCausesAbove(one.component).size - allCausesAbove(other.component).size,
   )
   const raise: DueAlert[] = []
   const held: HeldAlert[] = []
+  let beyondLimit = 0
   for (const alert of causesFirst) {
-    const behind = explanationOf(alert, active, book.over, nowMs) ?? justOver.find((cause) => explains(cause, alert)) ?? raise.find((cause) => explains(cause, alert))
+    const behind = explanationOf(alert, active, book.over, nowMs) ?? causeAmong(justOver, alert) ?? causeAmong(raise, alert)
     if (behind !== undefined) held.push({ ...alert, behind })
     else if (active.length + raise.length < alertLimits.active) raise.push(alert)
+    else beyondLimit += 1
   }
-  return { raise, held }
+  return { raise, held, beyondLimit }
 }

@@ -28,6 +28,8 @@ export const alertLimits = {
   stormUpdateMs: 60_000,
   /** Alerts that one notification lists; further ones are counted. */
   listed: 50,
+  /** Outcomes of deliveries that are remembered until the store has them: beyond it a repetition may follow. */
+  settledKept: 2_000,
   /** Characters of a message, and of a name that an operator gives. */
   messageCharacters: 500,
   whoCharacters: 200,

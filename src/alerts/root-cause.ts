@@ -4,6 +4,7 @@
  *
  * A less urgent alert never hides a more urgent one: a P0 is raised behind a P1. A headline (the system is down) is never
  * hidden either; it and a cause that belong together are one incident, and the second of them is an update of the first.
+ * It explains the figures of its component as a cause does: that many operations fail is no news then.
  */
 import { alertRank, type AlertPriority } from '../operation/alert-facts.ts'
 import type { ActiveAlert, ResolvedAlert } from './alert.ts'
@@ -55,16 +56,25 @@ export function explains(cause: Concerned, alert: Concerned): boolean {
   if (moreUrgentForm[alert.rule] === cause.rule && alert.component === cause.component) return true
   if (alertRank(cause.priority) > alertRank(alert.priority)) return false
   if (alert.role === 'headline' || alert.role === 'independent') return false
-  if (cause.role !== 'cause' && cause.role !== 'component') return false
+  if (cause.role === 'symptom' || cause.role === 'independent') return false
   if (cause.component === alert.component) return depth[cause.role] < depth[alert.role]
   return depth[cause.role] <= depth[alert.role] && allCausesAbove(alert.component).has(cause.component)
+}
+
+/** Of several that explain it, the one that says best what is broken: a cause before a component before a headline. */
+export function causeAmong<Each extends Concerned>(others: readonly Each[], alert: Concerned): Each | undefined {
+  const explaining = others.filter((other) => explains(other, alert))
+  return (['cause', 'component', 'headline'] as const).flatMap((role) => explaining.filter((other) => other.role === role))[0] ?? explaining[0]
 }
 
 /** The alert among these that explains it: one that is active, or was a cause until moments ago. */
 export function explanationOf(alert: Concerned, active: readonly ActiveAlert[], over: readonly ResolvedAlert[], nowMs: number): Concerned | undefined {
   return (
-    active.find((other) => explains(other, alert)) ??
-    over.find((other) => other.resolvedAtMs > nowMs - alertLimits.aftermathMs && other.resolvedReason !== 'operator' && explains(other, alert))
+    causeAmong(active, alert) ??
+    causeAmong(
+      over.filter((other) => other.resolvedAtMs > nowMs - alertLimits.aftermathMs && other.resolvedReason !== 'operator'),
+      alert,
+    )
   )
 }
 

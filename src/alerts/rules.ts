@@ -221,7 +221,7 @@ export const runbookRules: readonly AlertRule[] = Object.freeze([
     clearMs: minuteMs,
     silenceClearsMs: null,
     component: 'alert-manager',
-    role: 'independent',
+    role: 'cause',
     action: 'Mend the receiver, then test it: POST /admin/alerts/test.',
     prefer: null,
     runbook: 'runbook/alert-delivery.md',

@@ -82,6 +82,23 @@ describe('an alert storm', () => {
     expect(lab.pages().slice(1).map((page) => page.split(' ')[0])).toEqual(['acknowledged'])
   })
 
+  test('a flood is bounded: what is kept, what is listed, and how often it is told', async () => {
+    const flood = (level: 'critical' | 'healthy'): AlertReadings => ({ ...calm, components: Object.fromEntries(Array.from({ length: 800 }, (_, index) => [`part-${index}`, { level, message: 'x'.repeat(5_000) }])) })
+    const lab = await openStormLab()
+    lab.set(flood('critical'))
+    await lab.pass(30_000)
+    expect(lab.active()).toHaveLength(500)
+    expect(lab.manager.health().beyondLimit).toBe(300)
+    expect(lab.pager.received).toHaveLength(1)
+    expect(lab.pager.received[0]).toMatchObject({ more: 450, title: '[P1] alert storm: 500 alerts on 500 components' })
+    expect(lab.pager.received[0]?.alerts).toHaveLength(50)
+    expect(Math.max(...lab.manager.list().map((alert) => alert.message.length))).toBe(500)
+    lab.set(flood('healthy'))
+    await lab.pass(10 * minute)
+    expect(lab.active()).toEqual([])
+    expect(lab.manager.list({ statuses: ['resolved'] })).toHaveLength(200)
+  })
+
   test('alerts after the storm are told one by one again', async () => {
     const lab = await openStormLab()
     lab.set(each(11, 'critical'))
@@ -108,6 +125,9 @@ describe('what explains what', () => {
     { cause: of('mcp-router-failure', 'mcp-router'), alert: of('high-error-rate', 'hybrid-router'), is: false, why: 'a P1 never hides a P0' },
     { cause: of('mcp-router-failure', 'mcp-router'), alert: of('direct-bedrock-unavailable', 'direct-bedrock-client'), is: false, why: 'one path is not the cause of the other' },
     { cause: of('component-degraded', 'mcp-router'), alert: of('mcp-router-failure', 'mcp-router'), is: false, why: 'it got worse: that is news' },
+    { cause: of('system-down', 'hybrid-router'), alert: of('high-error-rate', 'hybrid-router'), is: true, why: 'that operations fail is no news when the system is down' },
+    { cause: of('system-down', 'hybrid-router'), alert: of('mcp-router-failure', 'mcp-router'), is: false, why: 'a headline does not hide what may be its cause' },
+    { cause: of('notifier-failing', 'alert-manager'), alert: of('component-degraded', 'alert-manager'), is: true, why: 'the same, said better' },
     { cause: of('direct-bedrock-unavailable', 'direct-bedrock-client'), alert: of('system-down', 'hybrid-router'), is: false, why: 'that the system is down is never hidden' },
     { cause: of('direct-bedrock-unavailable', 'direct-bedrock-client'), alert: of('budget', 'direct-bedrock-client'), is: false, why: 'money has its own causes' },
     { cause: of('budget-critical', 'direct-bedrock-client'), alert: of('budget', 'direct-bedrock-client'), is: true, why: 'the same figure, more urgent' },

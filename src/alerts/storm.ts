@@ -13,7 +13,7 @@ import { suppressedUntil, type AlertBook, type Storm } from './alert-book.ts'
 import type { HeldAlert } from './evaluate.ts'
 import { alertLimits } from './limits.ts'
 import { listed, type NotificationDraft, type StormGroup } from './notification.ts'
-import { explains } from './root-cause.ts'
+import { causeAmong } from './root-cause.ts'
 
 export interface StormSettings {
   readonly moreThan: number
@@ -128,7 +128,7 @@ export function stormGroups(members: readonly ActiveAlert[], held: readonly Held
 }
 
 function rootCauseOf(alert: ActiveAlert, members: readonly ActiveAlert[]): string {
-  const cause = members.find((other) => other.id !== alert.id && explains(other, alert))
+  const cause = causeAmong(members.filter((other) => other.id !== alert.id), alert)
   return trackKey(cause?.rule ?? alert.rule, cause?.component ?? alert.component)
 }
 
