@@ -6,7 +6,7 @@
  * Of what the router publishes only trips and verdicts are read here.
  */
 import type { ConverseRequest } from '../operation/converse.ts'
-import { operationLimits, type Matrix, type OperationType } from '../operation/matrix.ts'
+import { operationLimits, type Matrix } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { OperationResult } from '../operation/result.ts'
 import type { OperationObserver } from '../operation/runner.ts'
@@ -78,7 +78,7 @@ export function simulateRouter(parts: SimulationParts, settings: RouterSettings)
     router.run(operation, {
       ...deaf,
       onResult(result) {
-        const outcome = outcomeOf(item, result)
+        const outcome = outcomeOf(item, result, operation.hardTimeoutMs)
         if (result.error?.code === 'overloaded') shed += 1
         truth.onEnd(item, result)
         board.add(outcome)
@@ -114,8 +114,8 @@ export function simulatePeers(parts: SimulationParts, matrix: Matrix): RunFigure
   return board.figures()
 }
 
-/** The operation's outcome as the figures count it; the same for results that came over HTTP. */
-export function outcomeOf(item: { readonly index: number; readonly type: OperationType }, result: OperationResult): Outcome {
+/** As the figures count it. What failed counts with its hard timeout, by which it would have been given up. */
+function outcomeOf(item: WorkItem, result: OperationResult, hardTimeoutMs: number): Outcome {
   const answered = result.status === 'succeeded'
   const { basis, totalMs, timeToFirstTokenMs } = result.latency
   const judgedMs = basis === 'first_content' ? (timeToFirstTokenMs ?? totalMs) : totalMs
@@ -130,7 +130,7 @@ export function outcomeOf(item: { readonly index: number; readonly type: Operati
     type: item.type,
     answered,
     inTime: answered && result.slaMet,
-    latencyMs: answered ? judgedMs : result.error?.code === 'overloaded' ? null : Math.max(judgedMs, result.latencyRequirementMs),
+    latencyMs: answered ? judgedMs : result.error?.code === 'overloaded' ? null : hardTimeoutMs,
     attempts: result.attempts.length,
     hedges,
     servedMs,
