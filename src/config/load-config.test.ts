@@ -75,7 +75,7 @@ describe('the text of a file', () => {
     return parsed.kind === 'faulty' ? parsed.errors.map(formatFieldError) : []
   }
   test.each<{ why: string; text: string; says: string }>([
-    { why: 'a bracket that stays open', text: 'a: [1\n', says: 'line 1: is indented in a way that fits no member above it, or comes after a bracket or brace that is not closed' },
+    { why: 'a bracket that stays open', text: 'a: [1\n', says: 'line 2: is indented in a way that fits no member above it, or comes after a bracket or brace that is not closed' },
     { why: 'a member twice, with its line', text: 'server:\n  port: 1\n  port: 2\n', says: 'line 3: "port" is there twice in the same group; only one can hold' },
     { why: 'a member twice in JSON', text: '{"server": {},\n "server": {}}', says: 'line 2: "server" is there twice in the same group; only one can hold' },
     { why: 'a name that is no text', text: '? { a: 1 }\n: x\n', says: 'line 1: has a member whose name is not a text' },
