@@ -83,7 +83,7 @@ function carryWithBookkeeping(type: OperationType, mode: OperationMode): Machine
   states.onAnswered(subject, { tookMs, firstContentMs: mode === 'stream' ? tookMs / 2 : null, outputTokens: 80 }, clockMs)
   state = step(state, { type: 'attempt_succeeded', number: 1 }, { nowMs: clockMs + tookMs, random: 0.5, conditions: view }, actions)
   ledger.onAttempt({ startedAtMs: clockMs, route: 'direct', basis: subject.basis, size: 80, outcome: 'answered', tookMs })
-  const judged = { decidedAtMs: clockMs, basis: subject.basis, requirementLeftMs: 10_000, met: true, tookMs, size: 80, alternatives: mcpAlternative }
+  const judged = { decidedAtMs: clockMs, basis: subject.basis, requirementLeftMs: 10_000, met: true, tookMs, size: 80, alternatives: mcpAlternative, noRoom: false }
   ledger.onEnded({ ...endedOf(operation), decision: plan.decision }, judged, clockMs)
   actions.length = 0
   return state

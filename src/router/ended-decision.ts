@@ -46,6 +46,7 @@ export function judgedOperation(operation: Operation, result: OperationResult, d
     tookMs: judgedMs(result) - beforeMs,
     size: result.usage?.outputTokens ?? 0,
     alternatives,
+    noRoom: result.error?.code === 'overloaded',
   }
 }
 

@@ -11,7 +11,7 @@
  */
 import type { PriceTable } from '../operation/cost.ts'
 import type { RoutingDecision } from '../operation/decision.ts'
-import type { Matrix } from '../operation/matrix.ts'
+import type { Matrix, Route } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { Path } from '../operation/path.ts'
 import type { OperationRunner } from '../operation/runner.ts'
@@ -75,6 +75,8 @@ export interface HybridRouter extends OperationRunner {
   /** Closes breakers, of one route, one target or all; answers how many were not closed. */
   resetBreakers(which?: BreakerChoice): number
   enableBreakers(enabled: boolean, which?: BreakerChoice): void
+  /** The Health Checker found a target or server down, or well again: others are tried before one that is down. */
+  setDown(route: Route, target: string, down: boolean): void
   /** The last decisions with their verdicts, newest first. */
   decisions(limit: number): readonly DecisionRecord[]
   /** How many decisions were right, by hindsight, over the last `windowMs` (an hour at most). */
@@ -102,6 +104,7 @@ export function createHybridRouter(parts: HybridRouterParts): HybridRouter {
     breakers: () => shared.states.breakers(shared.nowMs()),
     resetBreakers: (which) => shared.states.resetBreakers(which),
     enableBreakers: (enabled, which) => shared.states.enableBreakers(enabled, which),
+    setDown: (route, target, down) => shared.states.setDown(route, target, down),
     decisions: (limit) => shared.ledger.recent(limit, shared.nowMs()),
     efficiency: (windowMs) => shared.ledger.efficiency(windowMs, shared.nowMs()),
     drain: () => shared.drain(),

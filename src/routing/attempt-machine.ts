@@ -171,7 +171,7 @@ function startFirst(state: Live, facts: StepFacts, actions: MachineAction[]): Ma
       start(run, route, target, 'first', facts, actions)
       return state
     case tiers.full:
-      return awaitRoom(state, 'first', Number.POSITIVE_INFINITY, facts, actions)
+      return awaitRoom(state, 'first', 0, facts, actions)
     case tiers.throttled:
       if (throttledUntilMs >= run.deadlineMs - run.rules.limits.leastTimeShare * run.operation.hardTimeoutMs) {
         return finish(run, 'failed', null, throttledBeforeStart(throttledUntilMs - facts.nowMs), facts.nowMs, actions)
@@ -188,7 +188,7 @@ function candidateOf(facts: StepFacts, route: Route, target: string): Candidate 
 }
 
 /** Where nothing has room it waits, as long as it could still be in time; an emergency first of all, and only for a moment. */
-function awaitRoom(state: Live, reason: AttemptReason, lookAtMs: number, facts: StepFacts, actions: MachineAction[]): MachineState {
+function awaitRoom(state: Live, reason: AttemptReason, againFromMs: number, facts: StepFacts, actions: MachineAction[]): MachineState {
   const { run } = state
   const { nowMs } = facts
   const untilMs = run.operation.type === 'emergency' ? run.deadlineMs : Math.min(run.deadlineMs, run.rules.policy.latestStartMs(run, facts))
@@ -198,32 +198,34 @@ function awaitRoom(state: Live, reason: AttemptReason, lookAtMs: number, facts: 
   }
   if (run.attempts.length === 0) run.waitedFirst = true
   if (run.room === null) actions.push({ type: 'await_room', untilMs })
-  run.room = { untilMs, lookAtMs: Math.min(lookAtMs, nextReturnMs(run, facts)), reason }
+  run.room = { untilMs, lookAtMs: nextLookMs(run, againFromMs, facts), againFromMs, reason }
   return state
 }
 
-/** The end of the next throttle: nothing ends then that would tell of room. An emergency looks again by itself as well. */
-function nextReturnMs(run: Run, facts: StepFacts): number {
-  let soonestMs = run.operation.type === 'emergency' ? facts.nowMs + emergencyLookShare * run.operation.latencyRequirementMs : Number.POSITIVE_INFINITY
+/** The end of the next throttle or backoff: nothing ends then that would tell of room. An emergency looks by itself as well. */
+function nextLookMs(run: Run, againFromMs: number, facts: StepFacts): number {
+  const { nowMs } = facts
+  let soonestMs = run.operation.type === 'emergency' ? nowMs + emergencyLookShare * run.operation.latencyRequirementMs : Number.POSITIVE_INFINITY
+  if (againFromMs > nowMs && againFromMs < soonestMs) soonestMs = againFromMs
   for (const route of run.plan.routes) {
     for (const { throttledUntilMs } of facts.conditions[route].candidates) {
-      if (throttledUntilMs > facts.nowMs && throttledUntilMs < soonestMs) soonestMs = throttledUntilMs
+      if (throttledUntilMs > nowMs && throttledUntilMs < soonestMs) soonestMs = throttledUntilMs
     }
   }
   return soonestMs
 }
 
 /** What others wait for, an emergency takes after this share of its requirement: the limit is only an estimate. */
-const emergencyLookShare = 0.05
+const emergencyLookShare = 0.25
 
 function onRoom(state: Live, facts: StepFacts, actions: MachineAction[]): MachineState {
   const { run } = state
   const { room } = run
   if (room === null) return state
   const overdue = run.operation.type === 'emergency' && facts.nowMs >= room.lookAtMs
-  const pick = isBound(run) || run.attempts.length >= run.rules.limits.attempts ? null : pickRoom(run, facts, overdue)
+  const pick = isBound(run) || run.attempts.length >= run.rules.limits.attempts ? null : pickRoom(run, facts, overdue, room.againFromMs)
   if (pick === null) {
-    run.room = { ...room, lookAtMs: nextReturnMs(run, facts) }
+    run.room = { ...room, lookAtMs: nextLookMs(run, room.againFromMs, facts) }
     return state
   }
   if (!run.rules.policy.isWorthStarting(run, pick.route, pick.target, facts.nowMs, facts)) {
@@ -306,7 +308,7 @@ function goOn(state: Live, lost: Attempt, fault: Fault, facts: StepFacts, action
   if (!isBound(run) && run.attempts.length < run.rules.limits.attempts) {
     const firstRoute = faultTable[fault.kind].next === 'route' ? otherRoute(lost.route) : lost.route
     const pick = pickNext(run, facts, firstRoute, fault)
-    if (pick?.kind === 'room') return awaitRoom(going, 'retry', pick.lookAtMs, facts, actions)
+    if (pick?.kind === 'room') return awaitRoom(going, 'retry', pick.againFromMs, facts, actions)
     if (pick !== null) {
       const reason = reasonFor(run, pick.route, 'retry')
       if (lastOn(run, pick.route, pick.target) !== undefined) run.retries += 1
@@ -351,7 +353,7 @@ function onTimer(state: Live, facts: StepFacts, actions: MachineAction[]): Machi
       // Everybody who waited for the same instant is here now: they do not all start at once.
       const candidate = candidateOf(facts, waiting.route, waiting.target)
       const full = candidate !== undefined && tierOf(candidate, nowMs, run.plan.claim) === tiers.full
-      if (full && state.phase === 'working') return awaitRoom(state, waiting.reason, Number.POSITIVE_INFINITY, facts, actions)
+      if (full && state.phase === 'working') return awaitRoom(state, waiting.reason, 0, facts, actions)
       startAlone(run, waiting.route, waiting.target, waiting.reason, facts, actions)
     }
   }

@@ -42,6 +42,8 @@ export interface RoomWait {
   readonly untilMs: number
   /** A throttle that ends by itself tells nobody: it looks again then. */
   readonly lookAtMs: number
+  /** What refused it is asked again from then on. */
+  readonly againFromMs: number
   readonly reason: AttemptReason
 }
 

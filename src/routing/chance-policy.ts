@@ -62,8 +62,8 @@ const shortestLookMs = 5
 const doubtSamples = 20
 const hopelessChance = 0.99
 const letThroughShare = 0.05
-/** The share of its kind that an attempt started at the latest useful instant is as quick as. */
-const usualShare = 0.5
+/** What waits is started as long as this share of its kind would still be in time: in overload all start at the latest instant. */
+const usualShare = 0.9
 /** ms after a throttle in which nothing is hedged on that route. */
 const throttledLatelyMs = 10_000
 

@@ -43,7 +43,7 @@ describe('the concurrency limit of a target', () => {
   })
 
   it('climbs carefully near what was last too much, and quickly again when nothing was for some seconds', () => {
-    const near = withInFlight(10, { ...unlimited, limit: 10, ceiling: 10, lastDecreaseAtMs: 0 })
+    const near = withInFlight(10, { ...unlimited, limit: 10, ceiling: 11, lastDecreaseAtMs: 0 })
     expect(onAttemptEnd(near, answered, 1_000, settings).limit).toBeCloseTo(10.002, 6)
     expect(onAttemptEnd(near, answered, settings.carefulForMs, settings).limit).toBeCloseTo(10.1, 6)
     expect(onAttemptEnd({ ...near, limit: 8 }, answered, 1_000, settings).limit).toBeCloseTo(8.125, 6)
@@ -53,14 +53,14 @@ describe('the concurrency limit of a target', () => {
     const first = onAttemptEnd(withInFlight(100), { ...throttled, startedAtMs: 0 }, 10, settings)
     const late = onAttemptEnd(first, { ...throttled, startedAtMs: 9 }, 500, settings)
     expect(late.limit).toBe(first.limit)
-    expect(onAttemptEnd(late, { ...throttled, startedAtMs: 11 }, 501, settings).limit).toBeLessThan(first.limit ?? 0)
+    expect(onAttemptEnd({ ...late, inFlight: 80 }, { ...throttled, startedAtMs: 11 }, 501, settings).limit).toBeLessThan(first.limit ?? 0)
   })
 
   it('does not fall below what was of use lately: a volley of throttles beside good answers is no reason to stand still', () => {
-    const busy = withInFlight(40, { ...unlimited, limit: 12, useful: 12, usefulAtMs: 1_000, lastDecreaseAtMs: 0 })
+    const busy = withInFlight(12, { ...unlimited, limit: 12, useful: 12, usefulAtMs: 1_000, lastDecreaseAtMs: 0 })
     expect(onAttemptEnd(busy, { ...throttled, startedAtMs: 999 }, 1_000, settings).limit).toBeCloseTo(10.8, 6)
     let state = busy
-    for (let volley = 0; volley < 20; volley += 1) state = onAttemptEnd(withInFlight(1, state), { ...throttled, startedAtMs: 1_001 + volley }, 1_001 + volley, settings)
+    for (let volley = 0; volley < 20; volley += 1) state = onAttemptEnd({ ...state, inFlight: 12 }, { ...throttled, startedAtMs: 1_001 + volley }, 1_001 + volley, settings)
     expect(state.limit).toBeGreaterThan(10)
   })
 

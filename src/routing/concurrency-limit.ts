@@ -24,8 +24,9 @@ export interface ConcurrencyLimitSettings {
   readonly highest: number
   /** Near the limit that was last too much, an answer raises it by this part of what it does elsewhere. */
   readonly carefulIncrease: number
-  /** Near: above this share of it. */
+  /** Near: above this share of it, and less than so many places below it. */
   readonly carefulAbove: number
+  readonly carefulPlaces: number
   /** After so long without a throttle what was too much once may no longer be. */
   readonly carefulForMs: number
   /** The limit is multiplied by this after a throttle or an overload answer. */
@@ -45,6 +46,7 @@ export const defaultConcurrencyLimitSettings: ConcurrencyLimitSettings = Object.
   highest: 10_000,
   carefulIncrease: 0.02,
   carefulAbove: 0.95,
+  carefulPlaces: 1.5,
   carefulForMs: 5_000,
   decrease: 0.9,
   slowDecrease: 0.9,
@@ -97,8 +99,10 @@ export function onAttemptEnd(state: ConcurrencyLimit, signal: LimitSignal, nowMs
       return ended
     case 'too_much': {
       const pausedUntilMs = signal.retryAfterMs === undefined ? ended.pausedUntilMs : Math.max(ended.pausedUntilMs, nowMs + signal.retryAfterMs)
-      // What was sent before the last decrease answers to the limit of that time.
-      if (signal.startedAtMs < ended.lastDecreaseAtMs) return { ...ended, pausedUntilMs }
+      // What was sent before the last decrease answers to the limit of that time, and what was sent regardless of the limit
+      // was known to be too much.
+      const regardless = ended.limit !== null && busy > Math.ceil(ended.limit)
+      if (signal.startedAtMs < ended.lastDecreaseAtMs || regardless) return { ...ended, pausedUntilMs }
       return { ...decreased(ended, busy, settings.decrease, nowMs, settings), pausedUntilMs }
     }
     case 'answered': {
@@ -109,17 +113,23 @@ export function onAttemptEnd(state: ConcurrencyLimit, signal: LimitSignal, nowMs
       }
       // Only a limit that was felt is worth raising: one more place per round of answers.
       if (busy < ended.limit * 0.5) return worked
-      const careful = ended.limit > settings.carefulAbove * ended.ceiling && nowMs - ended.lastDecreaseAtMs < settings.carefulForMs
-      return { ...worked, limit: Math.min(settings.highest, ended.limit + (careful ? settings.carefulIncrease : 1) / ended.limit) }
+      return { ...worked, limit: Math.min(settings.highest, raised(ended.limit, ended, nowMs, settings)) }
     }
   }
+}
+
+/** By about one place per round of answers, and near what was last too much by a small part of one. */
+function raised(limit: number, state: ConcurrencyLimit, nowMs: number, settings: ConcurrencyLimitSettings): number {
+  const nearFrom = nowMs - state.lastDecreaseAtMs < settings.carefulForMs ? Math.min(settings.carefulAbove * state.ceiling, state.ceiling - settings.carefulPlaces) : Number.POSITIVE_INFINITY
+  if (limit >= nearFrom) return limit + settings.carefulIncrease / limit
+  return Math.min(nearFrom, limit + 1 / limit)
 }
 
 /** Never far below what was of use lately: a volley of throttles answers one burst. */
 function decreased(state: ConcurrencyLimit, busy: number, factor: number, nowMs: number, settings: ConcurrencyLimitSettings): ConcurrencyLimit {
   const from = Math.min(state.limit ?? Number.POSITIVE_INFINITY, busy)
   const useful = Math.min(from, factor * usefulAt(state, nowMs, settings))
-  return { ...state, limit: Math.max(settings.lowest, useful, from * factor), lastDecreaseAtMs: nowMs, ceiling: from }
+  return { ...state, limit: Math.max(settings.lowest, useful, from * factor), lastDecreaseAtMs: nowMs, ceiling: busy }
 }
 
 function usefulAt(state: ConcurrencyLimit, nowMs: number, settings: ConcurrencyLimitSettings): number {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { efficiencyOf, HindsightJudge, type JudgedOperation, type RouteEvidence } from './hindsight.ts'
 
-const missed: JudgedOperation = { decidedAtMs: 100_000, basis: 'completion', requirementLeftMs: 5_000, met: false, tookMs: 8_000, size: 100, alternatives: ['mcp'] }
+const missed: JudgedOperation = { decidedAtMs: 100_000, basis: 'completion', requirementLeftMs: 5_000, met: false, tookMs: 8_000, size: 100, alternatives: ['mcp'], noRoom: false }
 
 function judgeWith(evidence: readonly Partial<RouteEvidence>[]): HindsightJudge {
   const judge = new HindsightJudge()
@@ -15,6 +15,7 @@ describe('hindsight', () => {
   it.each<[string, Partial<JudgedOperation>, readonly Partial<RouteEvidence>[], boolean | null]>([
     ['an operation that met its requirement was decided well, whatever else could have been', { met: true }, times(30, { tookMs: 1 }), true],
     ['an emergency has no other route to be compared with', { alternatives: [] }, times(30), true],
+    ['shed for want of room on every route: what was let in is no evidence for what was not', { noRoom: true }, times(30), true],
     ['the alternative answered in time then: it was the better choice', {}, times(20), false],
     ['nineteen samples are not twenty', {}, times(19), null],
     ['samples of another minute say nothing', {}, times(30, { startedAtMs: 39_999 }), null],

@@ -63,6 +63,8 @@ export interface JudgedOperation {
   readonly size: number
   /** Routes that the matrix allowed and that were not the decision. */
   readonly alternatives: readonly Route[]
+  /** It was shed after it had found no room on any allowed route: what was let in there is no evidence for it. */
+  readonly noRoom: boolean
 }
 
 export interface HindsightVerdict {
@@ -88,6 +90,7 @@ export class HindsightJudge {
 
   judge(operation: JudgedOperation): HindsightVerdict {
     if (operation.met) return { optimal: true, regretMs: 0, basis: 'met the requirement' }
+    if (operation.noRoom) return { optimal: true, regretMs: 0, basis: 'missed the requirement; no allowed route had room' }
     if (operation.alternatives.length === 0) return { optimal: true, regretMs: 0, basis: 'missed the requirement; no other route was allowed' }
     let unknown: string | undefined
     let best: { readonly regretMs: number; readonly basis: string } | undefined

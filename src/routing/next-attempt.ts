@@ -21,10 +21,8 @@ export type Pick =
   | { readonly kind: 'start'; readonly route: Route; readonly target: string }
   /** Not before the instant. */
   | { readonly kind: 'wait'; readonly route: Route; readonly target: string; readonly atMs: number }
-  /** When some target has room, at the latest looked for at the instant. */
-  | { readonly kind: 'room'; readonly lookAtMs: number }
-
-const room: Pick = Object.freeze({ kind: 'room', lookAtMs: Number.POSITIVE_INFINITY })
+  /** When some target has room; what has just refused is not asked again before the instant. */
+  | { readonly kind: 'room'; readonly againFromMs: number }
 
 /** After a failure: whatever may still answer in time. */
 export function pickNext(run: Run, facts: StepFacts, firstRoute: Route, lost: Fault): Pick | null {
@@ -39,7 +37,7 @@ export function pickNext(run: Run, facts: StepFacts, firstRoute: Route, lost: Fa
     const isEmergency = operation.type === 'emergency'
     if (tier <= tiers.slow || (isEmergency && tier !== tiers.full) || (tier === tiers.resting && spendRetry(run))) return { kind: 'start', route, target: candidate.id }
     // A caller who has seen text already does not queue again.
-    if (tier === tiers.full) return run.firstContentAtMs === null ? room : { kind: 'start', route, target: candidate.id }
+    if (tier === tiers.full) return run.firstContentAtMs === null ? { kind: 'room', againFromMs: nowMs + backoffMs(run, lost, facts) } : { kind: 'start', route, target: candidate.id }
     if (tier === tiers.throttled) {
       const retry = soonestRetry(run, facts)
       if (retry === null || candidate.throttledUntilMs <= retry.atMs) {
@@ -52,26 +50,33 @@ export function pickNext(run: Run, facts: StepFacts, firstRoute: Route, lost: Fa
   if (run.firstContentAtMs === null && !run.rules.policy.isWorthStarting(run, retry.route, retry.target, retry.atMs, facts)) return null
   if (!spendRetry(run)) return null
   // What was refused for want of room goes when there is room again, and not after a guessed time.
-  return lost.kind === 'throttled' && lost.retryAfterMs === undefined && run.firstContentAtMs === null ? { kind: 'room', lookAtMs: retry.atMs } : retry
+  return lost.kind === 'throttled' && lost.retryAfterMs === undefined && run.firstContentAtMs === null ? { kind: 'room', againFromMs: retry.atMs } : retry
 }
 
 /**
  * Where there is room now: untried candidates first, the decision's route before the other.
  * @param anywhere whether there is room or not
+ * @param againFromMs what has just refused is not asked again before
  */
-export function pickRoom(run: Run, facts: StepFacts, anywhere: boolean): { readonly route: Route; readonly target: string } | null {
+export function pickRoom(run: Run, facts: StepFacts, anywhere: boolean, againFromMs: number): { readonly route: Route; readonly target: string } | null {
   const { nowMs, conditions } = facts
-  let again: { readonly route: Route; readonly target: string } | null = null
+  const { claim } = run.plan
+  let again: Candidate | null = null
+  let againRoute: Route = 'direct'
   for (const route of run.plan.routes) {
     let best: Candidate | null = null
     for (const candidate of conditions[route].candidates) {
-      if (!anywhere && !isReady(candidate, nowMs, run.plan.claim)) continue
-      if (lastOn(run, route, candidate.id) !== undefined) again ??= { route, target: candidate.id }
-      else if (best === null || goesBefore(candidate, best, nowMs, run.plan.claim)) best = candidate
+      if (!anywhere && !isReady(candidate, nowMs, claim)) continue
+      if (lastOn(run, route, candidate.id) === undefined) {
+        if (best === null || goesBefore(candidate, best, nowMs, claim)) best = candidate
+      } else if (nowMs >= againFromMs && (again === null || goesBefore(candidate, again, nowMs, claim))) {
+        again = candidate
+        againRoute = route
+      }
     }
     if (best !== null) return { route, target: best.id }
   }
-  return again
+  return again === null ? null : { route: againRoute, target: again.id }
 }
 
 function spendRetry(run: Run): boolean {
@@ -114,17 +119,21 @@ function band(run: Run, candidate: Candidate, nowMs: number): number {
 function soonestRetry(run: Run, facts: StepFacts): Extract<Pick, { readonly kind: 'wait' }> | null {
   const { limits } = run.rules
   if (run.retries >= limits.sameTargetRetries && run.operation.type !== 'emergency') return null
-  const mostMs = limits.backoffShare * run.operation.latencyRequirementMs
   let soonest: Extract<Pick, { readonly kind: 'wait' }> | null = null
   for (const attempt of run.attempts) {
     const fault = attempt.fault
     if (fault === null || !fault.retryable || lastOn(run, attempt.route, attempt.target) !== attempt) continue
-    const baseMs = fault.kind === 'throttled' ? limits.throttledBackoffBaseMs : limits.backoffBaseMs
-    const backoffMs = facts.random * Math.min(limits.backoffCapMs, Math.min(baseMs, mostMs) * 2 ** run.retries)
-    const atMs = Math.max(facts.nowMs + backoffMs, attempt.endedAtMs + (fault.retryAfterMs ?? 0), throttledUntil(facts.conditions, attempt))
+    const atMs = Math.max(facts.nowMs + backoffMs(run, fault, facts), attempt.endedAtMs + (fault.retryAfterMs ?? 0), throttledUntil(facts.conditions, attempt))
     if (soonest === null || atMs < soonest.atMs) soonest = { kind: 'wait', route: attempt.route, target: attempt.target, atMs }
   }
   return soonest
+}
+
+/** Full jitter over a span that doubles with each retry, and never outgrows the requirement. */
+function backoffMs(run: Run, fault: Fault, facts: StepFacts): number {
+  const { backoffBaseMs, throttledBackoffBaseMs, backoffShare, backoffCapMs } = run.rules.limits
+  const baseMs = Math.min(fault.kind === 'throttled' ? throttledBackoffBaseMs : backoffBaseMs, backoffShare * run.operation.latencyRequirementMs)
+  return facts.random * Math.min(backoffCapMs, baseMs * 2 ** run.retries)
 }
 
 function throttledUntil(conditions: Conditions, attempt: Attempt): number {

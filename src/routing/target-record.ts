@@ -4,7 +4,8 @@
  *
  * Slowness is a ratio: how long answers took lately, compared with what is usual for operations of their type on this route,
  * so that a target that got the long work does not look slow. It is forgotten when it was not measured lately: otherwise the
- * preferred target would never get back the traffic by which it could show that it is quick again.
+ * preferred target would never get back the traffic by which it could show that it is quick again. A target that throttles
+ * most of what it is sent counts as slow as well: it costs an attempt more often than it answers.
  */
 import { admission, closedBreaker, type BreakerSettings, type BreakerState } from '../breaker/breaker.ts'
 import type { Route } from '../operation/matrix.ts'
@@ -13,13 +14,14 @@ import { unlimited } from './concurrency-limit.ts'
 import type { Candidate, UnusableReason } from './conditions.ts'
 
 /**
+ * throttledShare, throttledWithinMs: more often than not, and lately.
  * factor: quantiles of language models differ by a factor of two between minutes.
  * samples: five smooth one outlier.
  * withinMs: half of what hindsight looks back; longer would avoid a target for too long.
  * smoothing: the weight of a new sample, about the last ten count.
  * usualSmoothing: what is usual moves ten times slower than what is recent.
  */
-export const slowness = Object.freeze({ factor: 2, samples: 5, withinMs: 30_000, smoothing: 0.2, usualSmoothing: 0.02 })
+export const slowness = Object.freeze({ factor: 2, samples: 5, withinMs: 30_000, smoothing: 0.2, usualSmoothing: 0.02, throttledShare: 0.5, throttledWithinMs: 5_000 })
 
 export interface TargetRecord extends Candidate {
   readonly route: Route
@@ -37,11 +39,15 @@ export interface TargetRecord extends Candidate {
   breaker: BreakerState
   /** False: an operator has switched its breaker off; it still counts. */
   breaking: boolean
+  /** The Health Checker found it down: others go first. */
+  down: boolean
   limiter: ConcurrencyLimit
   /** Latency lately by what is usual: 1 is usual. */
   ratio: number
   samples: number
   measuredAtMs: number
+  /** The share of throttles among the last attempts. */
+  throttledShare: number
 }
 
 export function newRecord(route: Route, id: string): TargetRecord {
@@ -60,10 +66,12 @@ export function newRecord(route: Route, id: string): TargetRecord {
     slow: false,
     breaker: closedBreaker(),
     breaking: true,
+    down: false,
     limiter: unlimited,
     ratio: 1,
     samples: 0,
     measuredAtMs: Number.NEGATIVE_INFINITY,
+    throttledShare: 0,
   }
 }
 
@@ -79,12 +87,20 @@ export function refresh(records: readonly TargetRecord[], settings: BreakerSetti
   let best = Number.POSITIVE_INFINITY
   for (const record of records) {
     const admitted = !record.breaking || record.breaker.phase === 'closed' ? 'pass' : admission(record.breaker, nowMs, settings, chance).kind
-    record.usable = admitted !== 'elsewhere'
-    record.unusableReason = record.usable ? null : 'breaker_open'
+    record.usable = admitted !== 'elsewhere' && !record.down
+    record.unusableReason = record.usable ? null : admitted === 'elsewhere' ? 'breaker_open' : 'unhealthy'
     record.probing = admitted === 'probe'
     if (record.usable && isMeasured(record, nowMs) && record.ratio < best) best = record.ratio
   }
-  for (const record of records) record.slow = isMeasured(record, nowMs) && record.ratio > slowness.factor * best
+  for (const record of records) record.slow = (isMeasured(record, nowMs) && record.ratio > slowness.factor * best) || throttlesMost(record, nowMs)
+}
+
+export function noteThrottle(record: TargetRecord, throttled: boolean): void {
+  record.throttledShare += slowness.smoothing * ((throttled ? 1 : 0) - record.throttledShare)
+}
+
+function throttlesMost(record: TargetRecord, nowMs: number): boolean {
+  return record.throttledShare > slowness.throttledShare && nowMs - record.lastThrottledMs < slowness.throttledWithinMs
 }
 
 function isMeasured(record: TargetRecord, nowMs: number): boolean {

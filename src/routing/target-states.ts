@@ -7,6 +7,7 @@
  *   onFailed, onCancelled
  *   onCrowded(nowMs)                                 work waits for room or was shed
  *   breakers(nowMs), resetBreakers, enableBreakers   for operators and health
+ *   setDown                                          what the Health Checker found: reorders, never refuses
  *   takeChanges()                                    trips and recoveries since the last call
  *   forecast                                         chances and quantiles, for whoever plans ahead
  *
@@ -24,7 +25,7 @@ import { onAttemptEnd, onAttemptStart, type ConcurrencyLimitSettings, type Limit
 import type { Conditions, Overrides, RouteConditions, RouteTopology, Topology } from './conditions.ts'
 import type { LatencyBasis, LatencyEstimateSettings } from './latency-estimates.ts'
 import { LatencyForecast } from './latency-forecast.ts'
-import { measure, newRecord, refresh, slowness, type TargetRecord } from './target-record.ts'
+import { measure, newRecord, noteThrottle, refresh, slowness, type TargetRecord } from './target-record.ts'
 
 export interface TargetStateSettings {
   readonly breaker: BreakerSettings
@@ -137,6 +138,7 @@ export class TargetStates {
     const judgedMs = basis === 'first_content' ? (firstContentMs ?? tookMs) : tookMs
     const ratio = judgedMs / this.#learnUsual(route, type, basis, judgedMs)
     measure(record, ratio, nowMs)
+    noteThrottle(record, false)
     // Completion measures the answer's length, not the queue: only first content says that it is too much.
     this.#limit(record, { kind: 'answered', slowness: basis === 'first_content' ? ratio : 1, tookMs }, nowMs)
     this.#outcome(record, 'succeeded', nowMs)
@@ -154,6 +156,7 @@ export class TargetStates {
     const verdict = verdictOn(fault.kind)
     if (fault.kind === 'throttled') {
       record.lastThrottledMs = nowMs
+      noteThrottle(record, true)
       const retryAfterMs = fault.retryAfterMs === undefined ? undefined : Math.min(longestThrottleMs, fault.retryAfterMs)
       this.#limit(record, { kind: 'too_much', retryAfterMs, startedAtMs: nowMs - waitedMs }, nowMs)
     } else {
@@ -216,6 +219,10 @@ export class TargetStates {
     for (const record of this.#chosen(which)) record.breaking = enabled
     if (which.target !== undefined) return
     for (const route of routes) if (which.route === undefined || which.route === route) this.#breaking[route] = enabled
+  }
+
+  setDown(route: Route, target: string, down: boolean): void {
+    this.#recordOf(route, target).down = down
   }
 
   takeChanges(): readonly BreakerChange[] {
