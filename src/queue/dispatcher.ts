@@ -86,12 +86,11 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
 
   const claimMore = (): void => {
     if (closed || resting || handlers === null) return
-    if (claims >= queueLimits.claims) {
-      // A claim that is under way may have been answered before this message came.
-      more = true
+    if (claims >= queueLimits.claims || held.size + claims >= parts.slots()) {
+      // A claim that is under way may have looked before this message came: if it finds nothing, there is another look.
+      more = claims > 0
       return
     }
-    if (held.size + claims >= parts.slots()) return
     claims += 1
     queue.claim(claimRequest).then(
       (delivery) => {
@@ -167,6 +166,7 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     let cancel = (): void => undefined
     const arm = (): void => {
       cancel = clock.schedule(clock.monotonicMs() + queueLimits.leaseMs * queueLimits.extendShare, () => {
+        if (closed) return
         queue.extend(lease, queueLimits.leaseMs).then(
           ({ kind }) => {
             if (stopped) return
