@@ -4,6 +4,7 @@
  */
 import { createConfigWatcher } from '../config/config-watcher.ts'
 import type { LoadOptions } from '../config/load-config.ts'
+import { ConfigError } from '../config/resolve-config.ts'
 import { createJsonLines } from '../logs/adapters/json-lines.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import { createSystemClock } from '../runtime/clock.ts'
@@ -11,7 +12,7 @@ import { createEventStream } from '../runtime/event-stream.ts'
 import { startService, type Service } from '../serve.ts'
 import { loadConfigOrFail } from './config-loading.ts'
 import { listenFailure } from './emulator-command.ts'
-import { exitCode, type ExitCode, type Terminal } from './terminal.ts'
+import { CommandFailure, exitCode, type ExitCode, type Terminal } from './terminal.ts'
 import { untilStopped } from './until-stopped.ts'
 
 export interface ServeCommandOptions {
@@ -39,6 +40,7 @@ export async function serveCommand(options: ServeCommandOptions, terminal: Termi
     service = await startService({ config: watcher, environment: terminal.environment, clock, events, log })
   } catch (error) {
     watcher.close()
+    if (error instanceof ConfigError) throw new CommandFailure(error.message, exitCode.failed, error)
     throw listenFailure(error, initial.server.port)
   }
   terminal.out(`Hybrid Routing listens on ${service.url}\n`)

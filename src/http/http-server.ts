@@ -1,10 +1,10 @@
 /**
- * The service's port: Fastify on a server that speaks HTTP/1.1 and cleartext HTTP/2, with what is the same for every route:
+ * The service's port: Fastify on a server that speaks HTTP/1.1 and HTTP/2, cleartext or TLS, with what is the same for every route:
  * correlation id, size of URI and headers, access (`access.ts`), the JSON body, and one shape for every error. Routes are in one
  * file per resource; the composition root may register more before it listens.
  *
- * Order for a request: URI and headers in size (414, 431), correlation id (400), route (404, 405), key and role (401, 403),
- * content type and size (415, 413), JSON (400), then the handler. Limits are those of the configuration at the start.
+ * Order for a request: URI and headers in size (414, 431), correlation id (400), route (404, 405), key or token (401, 429, 503),
+ * role (403), the caller's limits (429), content type and size (415, 413), JSON (400), then the handler. Limits are those of the configuration at the start.
  */
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Server } from 'node:http'
