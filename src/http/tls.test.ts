@@ -14,6 +14,8 @@ import { startTestService, until, type TestService } from './testing/test-servic
 import { readTlsFiles } from './tls-files.ts'
 
 const answers: readonly Step[] = [{ afterMs: 0, text: 'yes' }, { afterMs: 0, succeed: true }]
+/** As the client's own timing has it: the alert, or the connection's end before it. */
+const refusedHandshake = /certificate required|unknown ca|bad certificate|ECONNRESET|EPIPE|hang up|disconnected/i
 const operation = JSON.stringify({ operation: 'infrastructure', prompt: 'x' })
 
 let folder: string
@@ -167,9 +169,9 @@ describe('clients with certificates', () => {
     await start({ clientCa: path('authority.crt') })
     expect((await overHttp1(files('client'))).status).toBe(200)
     expect((await overHttp2(files('client'))).status).toBe(200)
-    await expect(overHttp1(files('stranger'))).rejects.toThrow()
-    await expect(overHttp1()).rejects.toThrow()
-    await expect(overHttp2()).rejects.toThrow()
+    await expect(overHttp1(files('stranger'))).rejects.toThrow(refusedHandshake)
+    await expect(overHttp1()).rejects.toThrow(refusedHandshake)
+    await expect(overHttp2()).rejects.toThrow(refusedHandshake)
   })
 })
 

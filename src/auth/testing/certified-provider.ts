@@ -18,7 +18,9 @@ export interface CertifiedProvider {
 export async function startCertifiedProvider(): Promise<CertifiedProvider> {
   let handler: RequestListener = (_request, response) => response.end()
   let claims: Readonly<Record<string, unknown>> = {}
-  const server = createServer((request, response) => void handler(request, response))
+  const server = createServer((request, response) => {
+    handler(request, response)
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 

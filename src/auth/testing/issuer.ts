@@ -42,14 +42,16 @@ export async function startIssuer(keys: readonly SigningKey[]): Promise<TestIssu
       case 'fails':
         response.writeHead(500).end()
         return
-      case 'redirects':
-        response.writeHead(302, { location: `${issuer.url}/elsewhere` }).end()
-        return
       case 'floods':
         response.writeHead(200, { 'content-type': 'application/json' }).end(`{"pad":"${'x'.repeat(1_000_000)}"}`)
         return
+      case 'redirects':
       case 'lies':
       case 'answers': {
+        if (issuer.mood === 'redirects' && path === '/jwks') {
+          response.writeHead(302, { location: `${issuer.url}/elsewhere` }).end()
+          return
+        }
         const name = issuer.mood === 'lies' ? 'http://127.0.0.1:1/other' : issuer.url
         const body = path === '/jwks' || path === '/elsewhere' ? { keys: issuer.published } : { issuer: name, jwks_uri: `${issuer.url}/jwks` }
         response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
