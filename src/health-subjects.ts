@@ -244,9 +244,12 @@ function breakers({ router: hybridRouter }: HealthSources): HealthComponent {
     off: null,
     subjects: itself('circuit-breaker', () => {
       const all = hybridRouter.breakers()
-      const open = all.filter((breaker) => breaker.phase !== 'closed')
-      if (open.length === 0) return good(`All ${all.length} breakers are closed`)
-      return { level: 'degraded', reason: open.map((breaker) => `${breaker.route} ${breaker.target} is ${breaker.phase.replace('_', ' ')}`).join('; '), responseTimeMs: null }
+      const open = all.filter((breaker) => breaker.phase === 'open')
+      if (open.length > 0) return { level: 'degraded', reason: `Open: ${open.map((breaker) => `${breaker.route} ${breaker.target}`).join(', ')}`, responseTimeMs: null }
+      // A half-open one lets traffic through that will tell; in a quiet system it stays so, and that is no fault.
+      const trying = all.filter((breaker) => breaker.phase === 'half_open')
+      if (trying.length === 0) return good(`All ${all.length} breakers are closed`)
+      return good(`None of ${all.length} is open; the next traffic tells of ${trying.map((breaker) => `${breaker.route} ${breaker.target}`).join(', ')}`)
     }),
     details: () => ({ breakers: hybridRouter.breakers().map(({ route, target, phase, trips, recoveries, inFlight, limit }) => ({ route, target, phase, trips, recoveries, inFlight, limit })) }),
   }

@@ -82,6 +82,7 @@ export function startMonitoring(parts: MonitoringParts): RunningMonitoring {
     clock,
     events,
     settings: () => config().health,
+    onDown: (route, target, down) => router.setDown(route, target, down),
     components: createHealthComponents({
       clock,
       config,

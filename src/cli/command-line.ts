@@ -35,6 +35,7 @@ export function buildProgram(terminal: Terminal, done: (code: ExitCode) => void)
     .description('Answers AI operations in time: direct to Amazon Bedrock, or as messages over MCP, each the other’s fallback.')
     .version(version)
     .helpCommand(false)
+    .enablePositionalOptions()
     .showHelpAfterError('(add --help for what is allowed)')
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .exitOverride()
@@ -93,6 +94,16 @@ export function buildProgram(terminal: Terminal, done: (code: ExitCode) => void)
     })
 
   program
+    .command('health')
+    .description('show how a running service and each of its components are; exit code 1 when it is not healthy or degraded')
+    .option('--json', 'print the whole answer as JSON')
+    .addOption(urlOption())
+    .action(async (options: { json?: boolean; url: string }) => {
+      const { healthCommand } = await import('./health-command.ts')
+      done(await healthCommand({ json: options.json === true, url: options.url }, terminal))
+    })
+
+  program
     .command('decisions')
     .description('show the last routing decisions, what became of them, and which were right in hindsight')
     .option('--limit <count>', 'how many, 1 to 500', parseLimit, 20)
@@ -104,12 +115,50 @@ export function buildProgram(terminal: Terminal, done: (code: ExitCode) => void)
     })
 
   program
+    .command('admin')
+    .description('pull an operators’ lever of a running service, or show what is in force; `admin --help` lists them')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .argument('[words...]', 'a lever and its options, such as: force-mcp --reason "Bedrock unavailable" --duration 3600')
+    .action(async (words: string[]) => {
+      const { adminCommand } = await import('./admin-command.ts')
+      done(await adminCommand(words, terminal, parseUrl, defaultUrl))
+    })
+
+  program
+    .command('morning-check')
+    .description('the runbook’s five steps of the morning, with a verdict each')
+    .option('--record', 'write the findings into the operations log')
+    .option('--json', 'print the steps as JSON')
+    .addOption(urlOption())
+    .action(async (options: { record?: boolean; json?: boolean; url: string }) => {
+      const { morningCheckCommand } = await import('./morning-check-command.ts')
+      done(await morningCheckCommand({ url: options.url, record: options.record === true, json: options.json === true }, terminal))
+    })
+
+  program
     .command('doctor')
     .description('check configuration, credentials, model access and store, and say what to mend')
     .option('--config <file>', 'configuration, YAML or JSON; without it hybrid-routing.yaml in the working directory')
     .action(async (options: { config?: string }) => {
       const { doctorCommand } = await import('./doctor-command.ts')
       done(await doctorCommand(options, terminal))
+    })
+
+  program
+    .command('drill')
+    .description('run an incident on real sockets with injected faults and print the figures; without a name it lists the incidents')
+    .argument('[scenario]', 'an incident by name, or all, which writes a report')
+    .option('--seconds <seconds>', 'for how long operations come in; 20 unless given', parseCount)
+    .option('--report <folder>', 'write a report with charts there; all writes one to bench/drills')
+    .option('--seed <seed>', 'of operations and faults', parseCount, 1)
+    .option('--scale <factor>', 'requirements and times are divided by it', parseCount, 10)
+    .option('--json', 'print the reports as JSON')
+    .action(async (scenario: string | undefined, options: { seconds?: number; report?: string; seed: number; scale: number; json?: boolean }) => {
+      const { drillCommand } = await import('./drill-command.ts')
+      const { seconds = null, report = null, seed, scale, json = false } = options
+      done(await drillCommand({ scenario: scenario ?? null, seconds, report, seed, scale, json }, terminal))
     })
 
   program

@@ -12,8 +12,11 @@ const answerTimeoutMs = 130_000
 const longestEventCharacters = 16 * 1024 * 1024
 
 export interface ServiceClient {
-  getJson(path: string): Promise<unknown>
+  /** @param alsoAnswers statuses that are an answer here and no failure: a service that is not well still says how it is */
+  getJson(path: string, alsoAnswers?: readonly number[]): Promise<unknown>
   postJson(path: string, body: unknown): Promise<unknown>
+  deleteJson(path: string, body: unknown): Promise<unknown>
+  getText(path: string): Promise<string>
   postForEvents(path: string, body: unknown, signal: AbortSignal): AsyncIterable<ServiceEvent>
 }
 
@@ -30,7 +33,7 @@ export function createServiceClient(url: string, terminal: Terminal): ServiceCli
     ...(key === undefined || key === '' ? {} : { authorization: `Bearer ${key}` }),
   })
 
-  const request = async (method: string, path: string, accept: string, body: unknown, signal: AbortSignal): Promise<Response> => {
+  const request = async (method: string, path: string, accept: string, body: unknown, signal: AbortSignal, alsoAnswers: readonly number[] = []): Promise<Response> => {
     let response: Response
     try {
       response = await fetch(`${url}${path}`, {
@@ -43,18 +46,21 @@ export function createServiceClient(url: string, terminal: Terminal): ServiceCli
       if (signal.aborted) throw new CommandFailure(`${url} did not answer in time, or the request was interrupted`, 1, error)
       throw new CommandFailure(`no service answers at ${url}: start one with \`hybrid-routing demo\`, or name another with --url`, 1, error)
     }
-    if (!response.ok) throw await failureOf(response)
+    const isAnswer = response.ok || (alsoAnswers.includes(response.status) && response.headers.get('content-type')?.startsWith('application/json') === true)
+    if (!isAnswer) throw await failureOf(response)
     return response
   }
 
-  const json = async (method: string, path: string, body?: unknown): Promise<unknown> => {
-    const response = await request(method, path, 'application/json', body, AbortSignal.timeout(answerTimeoutMs))
+  const json = async (method: string, path: string, body?: unknown, alsoAnswers?: readonly number[]): Promise<unknown> => {
+    const response = await request(method, path, 'application/json', body, AbortSignal.timeout(answerTimeoutMs), alsoAnswers)
     return response.json()
   }
 
   return {
-    getJson: (path) => json('GET', path),
+    getJson: (path, alsoAnswers) => json('GET', path, undefined, alsoAnswers),
     postJson: (path, body) => json('POST', path, body),
+    deleteJson: (path, body) => json('DELETE', path, body),
+    getText: async (path) => (await request('GET', path, '*/*', undefined, AbortSignal.timeout(answerTimeoutMs))).text(),
     async *postForEvents(path, body, signal) {
       const response = await request('POST', path, 'text/event-stream', body, signal)
       if (response.body === null) throw new CommandFailure(`${url}${path} answered without a body`)

@@ -97,6 +97,8 @@ export interface HealthCheckerParts {
   readonly events: EventStream<SystemEvent>
   /** In force now. */
   settings(): HealthSettings
+  /** Told when a target or server goes down, and when it is well again. */
+  onDown?(route: Route, target: string, down: boolean): void
   /** What there is now: a reload adds and removes targets. */
   components(): readonly HealthComponent[]
 }
@@ -119,8 +121,8 @@ export interface HealthChecker {
   stop(): void
 }
 
-/** ms between two looks at what is due. */
-const tickMs = 500
+/** ms between two looks at what is due, at most; less where the settings ask for closer looks. */
+const longestTickMs = 500
 
 export function startHealthChecker(parts: HealthCheckerParts): HealthChecker {
   return new Checker(parts)
@@ -211,7 +213,7 @@ class Checker implements HealthChecker {
     this.#lateMs = Math.max(0, nowMs - this.#tickDueMs)
     this.#reconcile()
     for (const watched of this.#watched.values()) if (nowMs >= watched.dueMs) this.#look(watched)
-    this.#tickDueMs = clock.monotonicMs() + tickMs
+    this.#tickDueMs = clock.monotonicMs() + Math.min(longestTickMs, this.#parts.settings().undecidedIntervalMs)
     this.#cancelTick = clock.schedule(this.#tickDueMs, () => this.#tick())
   }
 
@@ -229,7 +231,11 @@ class Checker implements HealthChecker {
         else watched.subject = subject
       }
     }
-    for (const id of this.#watched.keys()) if (!present.has(id)) this.#watched.delete(id)
+    for (const [id, watched] of this.#watched) {
+      if (present.has(id)) continue
+      this.#watched.delete(id)
+      if (!isUsable(watched.state.level)) this.#tellDown(watched, false)
+    }
     this.#carriers.direct.clear()
     this.#carriers.mcp.clear()
     for (const watched of this.#watched.values()) {
@@ -268,7 +274,7 @@ class Checker implements HealthChecker {
     const startMs = clock.monotonicMs()
     const deadlineMs = startMs + timeoutMs
     // While it runs nothing else is due; when it ends, the next instant is set anew.
-    watched.dueMs = deadlineMs + tickMs
+    watched.dueMs = deadlineMs + longestTickMs
     return new Promise((resolve) => {
       let told = false
       const tell = (finding: Finding): void => {
@@ -311,7 +317,9 @@ class Checker implements HealthChecker {
     const level = finding.level === null ? (standing?.level ?? null) : standing === null ? finding.level : worstOf(finding.level, standing.level)
     watched.reason = standing !== null && level === standing.level && level !== finding.level ? standing.reason : finding.reason
     if (level !== null) {
+      const before = isUsable(watched.state.level)
       watched.state = observe(watched.state, level, nowMs, settings)
+      if (isUsable(watched.state.level) !== before) this.#tellDown(watched, null)
       if (!isUsable(level)) watched.lastError = { message: watched.reason, atMs: nowMs }
       events.publish({ type: 'health_checked', atMs: nowMs, component, subject: subject.id, ok: isUsable(level), durationMs: finding.responseTimeMs })
     }
@@ -333,6 +341,14 @@ class Checker implements HealthChecker {
     this.#componentStates.set(name, { level, sinceMs: atMs })
     if (before === undefined && level === 'unknown') return
     events.publish({ type: 'health_changed', atMs, component: name, from: before?.level ?? 'unknown', to: level, reason: this.#viewOf(component).message })
+  }
+
+  /** @param known what is true of the target by now; null to find out, since several subjects may speak for it */
+  #tellDown(watched: Watched, known: boolean | null): void {
+    const { carries } = watched.subject
+    if (carries === null) return
+    const { route, target } = carries
+    this.#parts.onDown?.(route, target, known ?? this.isDown(route, target))
   }
 
   #subjectsOf(component: HealthComponent): readonly Watched[] {
