@@ -110,19 +110,23 @@ export function createDurableOperations(parts: DurableParts): DurableOperations 
     let progress: Promise<void> = Promise.resolve()
     let isDone = false
 
+    /** Best effort: what matters is the end. Somebody else's word that it is over stops it. */
     const writeProgress = async (): Promise<void> => {
-      if (isDone) return
-      const record = recordOf(operation, entry.current(), 0, [...told])
-      const next = await records.put(record, version ?? 'absent').catch(() => undefined)
-      if (next !== undefined) {
-        version = next
-        return
+      for (let turn = 0; turn < 2 && !isDone; turn += 1) {
+        const next = await records.put(recordOf(operation, entry.current(), 0, [...told]), version ?? 'absent').catch(() => null)
+        if (next === null) return
+        if (next !== undefined) {
+          version = next
+          return
+        }
+        const there = await records.find(operation.id).catch(() => undefined)
+        if (there === undefined) return
+        if (isFinal(there.record.result.status)) {
+          entry.cancel('requested')
+          return
+        }
+        version = there.version
       }
-      const there = await records.find(operation.id).catch(() => undefined)
-      if (there === undefined) return
-      // Somebody ended it: nobody wants the answer any more.
-      if (isFinal(there.record.result.status)) entry.cancel('requested')
-      else version = there.version
     }
 
     const entry = parts.run(operation, told, (event) => {

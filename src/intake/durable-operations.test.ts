@@ -1,0 +1,265 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { runbookMatrix } from '../operation/matrix.ts'
+import { isFinal, type OperationResult } from '../operation/result.ts'
+import type { SystemEvent } from '../operation/system-event.ts'
+import { createDispatcher, type WorkHandler } from '../queue/dispatcher.ts'
+import { queueLimits } from '../queue/limits.ts'
+import { createEventStream } from '../runtime/event-stream.ts'
+import { createCountingIds } from '../runtime/ids.ts'
+import { createVirtualClock } from '../runtime/virtual-clock.ts'
+import { createMemoryMessageQueue } from '../store/adapters/memory-message-queue.ts'
+import { createMemoryStateStore } from '../store/adapters/memory-state-store.ts'
+import { createRelayHub } from '../store/testing/relay-hub.ts'
+import { createIntake } from './intake.ts'
+import type { OperationDraft } from './operation-draft.ts'
+import type { OperationEvent } from './operation-event.ts'
+import { createScriptedRunner, type Step } from './testing/scripted-runner.ts'
+import type { Ticket } from './ticket.ts'
+
+const limits = { inFlightOperations: 10, retainedResults: 100, retainedResultBytes: 1_000_000, retainedResultMs: 86_400_000, idempotencyMs: 86_400_000, eventsPerOperation: 1_000, streamBufferBytes: 100_000 }
+const reader = { tenant: null }
+const quick: readonly Step[] = [{ afterMs: 100, text: 'Hi' }, { afterMs: 0, succeed: true }]
+const none: WorkHandler<never> = { work: () => Promise.resolve({ kind: 'done' }), ended: () => Promise.resolve() }
+const keyed: Partial<OperationDraft> = { idempotency: { key: 'k', request: 'body' } }
+
+/** Instances on one store; each has its own runner. */
+function setUp() {
+  const clock = createVirtualClock()
+  const state = createMemoryStateStore(clock)
+  const queue = createMemoryMessageQueue(clock)
+  const hub = createRelayHub()
+  const ids = createCountingIds()
+  const sent = new Set<string>()
+  const callbacks: string[] = []
+  const instance = (name: string, script: readonly Step[] = quick, slots = 8) => {
+    const published: SystemEvent[] = []
+    const events = createEventStream<SystemEvent>((error) => {
+      throw error
+    })
+    events.subscribe((event) => published.push(event))
+    const runner = createScriptedRunner(clock, () => script)
+    const errors: unknown[] = []
+    const work = createDispatcher({ queue, clock, workerId: name, slots: () => slots, onInternalError: (error) => errors.push(error) })
+    const relay = hub.join(name)
+    const settings = () => ({ matrix: runbookMatrix, streamSilenceMs: null, streamMaxMs: 600_000, currency: 'USD', models: new Set<string>(), callbacks: true })
+    const intake = createIntake({ runner, state, clock, ids, events, limits, settings, work, relay, wasSent: (id) => Promise.resolve(sent.has(id)) })
+    relay.subscribe((message) => intake.hear(message))
+    const begin = (): void => {
+      const callback: WorkHandler<never> = {
+        work(told: { readonly operationId: string }) {
+          callbacks.push(told.operationId)
+          return Promise.resolve({ kind: 'done' })
+        },
+        ended: () => Promise.resolve(),
+      }
+      work.begin({ operation: intake.durable.handler, attempt: none, callback })
+      intake.begin()
+    }
+    /** As `kill -9` does: nothing of it is heard again, and nothing that it runs is finished. */
+    const die = (): void => {
+      hub.die(name)
+      void work.close()
+    }
+    return { name, runner, work, intake, published, errors, begin, die }
+  }
+  const draft = (over: Partial<OperationDraft> = {}): OperationDraft => ({
+    type: 'infrastructure',
+    mode: 'async',
+    converse: { messages: [{ role: 'user', content: [{ text: 'x' }] }] },
+    mayRaisePriority: false,
+    repeatable: true,
+    tenant: null,
+    metadata: {},
+    arrivedAtMs: clock.monotonicMs(),
+    createdAtMs: clock.nowMs(),
+    correlationId: 'cor_1',
+    ...over,
+  })
+  return { clock, state, queue, hub, sent, callbacks, instance, draft }
+}
+
+const settled = (ticket: Ticket): Promise<OperationResult> => new Promise((resolve) => ticket.whenSettled(resolve))
+const hanging: readonly Step[] = []
+
+describe('an asynchronous operation', () => {
+  it('is in the queue before its caller is told, and runs when a worker is free', async () => {
+    const { clock, queue, instance, draft } = setUp()
+    const one = instance('one')
+    const ticket = await one.intake.submit(draft())
+    expect(ticket.current().status).toBe('queued')
+    expect(await queue.inspect()).toMatchObject({ depth: 1 })
+    one.begin()
+    await clock.advanceAsync(50)
+    expect(await one.intake.get(reader, ticket.id)).toMatchObject({ status: 'running' })
+    await clock.advanceAsync(50)
+    expect(await one.intake.get(reader, ticket.id)).toMatchObject({ status: 'succeeded', output: { text: 'Hi' } })
+    expect(await queue.inspect()).toMatchObject({ depth: 0, unreported: 0 })
+    expect(one.intake.counts().running).toBe(0)
+  })
+
+  it('submitted here and carried out there is read, followed and listed here', async () => {
+    const { clock, instance, draft } = setUp()
+    const here = instance('here', quick, 0)
+    const there = instance('there')
+    here.begin()
+    const { id } = await here.intake.submit(draft())
+    const events: OperationEvent[] = []
+    const follower = await here.intake.follow(reader, id, 0, () => events.push(...follower.read(1_000)))
+    there.begin()
+    await clock.advanceAsync(50)
+    expect(await here.intake.get(reader, id)).toMatchObject({ status: 'running' })
+    await clock.advanceAsync(450)
+    expect(events.map(({ type, id: number }) => [type, number])).toEqual([['decision', 1], ['text', 2], ['result', 3]])
+    const again = await here.intake.follow(reader, id, 2, () => undefined)
+    expect(again.read(1_000)).toMatchObject([{ type: 'result', id: 3 }])
+    const { operations } = await here.intake.list(reader, { filter: {}, limit: 10 })
+    expect(operations.map(({ status }) => status)).toEqual(['succeeded'])
+  })
+
+  it('that waits beyond its hard timeout ends as expired, on record and told', async () => {
+    const { clock, queue, instance, draft } = setUp()
+    const one = instance('one', quick, 0)
+    one.begin()
+    const { id } = await one.intake.submit(draft({ callbackUrl: 'https://example.com/' }))
+    await clock.advanceAsync(15_100)
+    expect(await one.intake.get(reader, id)).toMatchObject({ status: 'expired', reason: 'hard_timeout', error: { code: 'deadline_exceeded' } })
+    expect(one.published.filter(({ type }) => type === 'operation_ended')).toHaveLength(1)
+    expect((await queue.inspect()).unreported).toBe(0)
+  })
+
+  it('whose worker dies is taken over within its lease and answered once', async () => {
+    const { clock, callbacks, instance, draft } = setUp()
+    const one = instance('one', hanging)
+    const two = instance('two')
+    one.begin()
+    const { id } = await one.intake.submit(draft({ type: 'background_task', callbackUrl: 'https://example.com/' }))
+    await clock.advanceAsync(10)
+    one.die()
+    two.begin()
+    await clock.advanceAsync(2 * queueLimits.leaseMs)
+    expect(await two.intake.get(reader, id)).toMatchObject({ status: 'succeeded' })
+    expect(callbacks).toEqual([id])
+  })
+
+  it('that must not be repeated and may have been sent by a worker that died ends with its outcome unknown', async () => {
+    const { clock, sent, instance, draft } = setUp()
+    const one = instance('one', hanging)
+    const two = instance('two')
+    one.begin()
+    const { id } = await one.intake.submit(draft({ type: 'background_task', repeatable: false }))
+    await clock.advanceAsync(10)
+    sent.add(id)
+    one.die()
+    two.begin()
+    await clock.advanceAsync(2 * queueLimits.leaseMs)
+    expect(await two.intake.get(reader, id)).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } })
+    expect(two.runner.started).toEqual([])
+  })
+
+  it('that no worker survives ends as failed and is found among the dead letters', async () => {
+    const { clock, queue, instance, draft } = setUp()
+    let id = ''
+    for (let crash = 0; crash < queueLimits.deliveries; crash += 1) {
+      const one = instance(`one ${crash}`, hanging)
+      one.begin()
+      if (crash === 0) ({ id } = await one.intake.submit(draft({ type: 'background_task' })))
+      await clock.advanceAsync(10)
+      one.die()
+      await clock.advanceAsync(queueLimits.leaseMs)
+    }
+    const last = instance('last')
+    last.begin()
+    await clock.advanceAsync(queueLimits.leaseMs)
+    expect(last.runner.started).toEqual([])
+    expect(await last.intake.get(reader, id)).toMatchObject({ status: 'failed', error: { code: 'internal_error', retryable: false } })
+    expect(await queue.listDeadLetters({ limit: 10 })).toMatchObject([{ message: { id }, deliveries: queueLimits.deliveries }])
+  })
+
+  it('that is cut off by the stop of the service goes on in the next one', async () => {
+    const { clock, instance, draft } = setUp()
+    const one = instance('one', hanging)
+    one.begin()
+    const { id } = await one.intake.submit(draft({ type: 'background_task' }))
+    await clock.advanceAsync(10)
+    one.intake.stop()
+    await clock.advanceAsync(10)
+    one.die()
+    const two = instance('two')
+    expect(await two.intake.get(reader, id)).toMatchObject({ status: 'running' })
+    two.begin()
+    await clock.advanceAsync(200)
+    expect(await two.intake.get(reader, id)).toMatchObject({ status: 'succeeded' })
+  })
+})
+
+describe('a keyed operation whose process is gone', () => {
+  it('is resumed by another one, and the same key brings its answer', async () => {
+    const { clock, instance, draft } = setUp()
+    const one = instance('one', hanging)
+    const two = instance('two')
+    one.begin()
+    const first = await one.intake.submit(draft({ ...keyed, mode: 'sync', type: 'background_task' }))
+    await clock.advanceAsync(10)
+    one.die()
+    two.begin()
+    const again = two.intake.submit(draft({ ...keyed, mode: 'sync', type: 'background_task' }))
+    await clock.advanceAsync(10_000)
+    expect(await settled(await again)).toMatchObject({ id: first.id, status: 'succeeded' })
+    expect(two.runner.started).toHaveLength(1)
+  })
+
+  it('can be read and cancelled on another instance while it runs', async () => {
+    const { clock, instance, draft } = setUp()
+    const [one, two] = [instance('one', hanging), instance('two')]
+    one.begin()
+    two.begin()
+    const ticket = await one.intake.submit(draft({ ...keyed, mode: 'sync' }))
+    await clock.advanceAsync(10)
+    expect(await two.intake.get(reader, ticket.id)).toMatchObject({ status: 'running' })
+    expect(await two.intake.cancel(reader, ticket.id)).toMatchObject({ status: 'cancelled' })
+    await clock.advanceAsync(10)
+    expect(one.runner.cancelled).toEqual([{ id: ticket.id, reason: 'requested' }])
+    expect(await settled(ticket)).toMatchObject({ status: 'cancelled' })
+  })
+})
+
+describe('the caller of an operation without a key whose process is gone', () => {
+  it('is told by the record that it expired, and why', async () => {
+    const { clock, instance, draft } = setUp()
+    const [one, two] = [instance('one', hanging), instance('two')]
+    one.begin()
+    const ticket = await one.intake.submit(draft({ mode: 'sync' }))
+    await clock.advanceAsync(10)
+    const [operation] = one.runner.started
+    if (operation === undefined) throw new Error('it was not started')
+    one.die()
+    await two.intake.durable.orphaned({ operation, cause: 'caller_gone', begun: false })
+    expect(await two.intake.get(reader, ticket.id)).toMatchObject({ status: 'expired', reason: 'caller_gone' })
+  })
+})
+
+describe('cancel against complete', () => {
+  it('whoever is first wins, on every instance, for good', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 250 }), fc.integer({ min: 0, max: 250 }), fc.boolean(), fc.boolean(), async (doneAfterMs, cancelAfterMs, cancelHere, isKeyed) => {
+        const { clock, instance, draft } = setUp()
+        const script: readonly Step[] = [{ afterMs: doneAfterMs, succeed: true }]
+        const [here, there] = [instance('here', script, isKeyed ? 8 : 0), instance('there', script)]
+        here.begin()
+        there.begin()
+        const ticket = await here.intake.submit(draft(isKeyed ? { ...keyed, mode: 'sync' } : {}))
+        await clock.advanceAsync(cancelAfterMs)
+        const answer = await (cancelHere ? here : there).intake.cancel(reader, ticket.id)
+        await clock.advanceAsync(2_000)
+        const states = [answer, await here.intake.get(reader, ticket.id), await there.intake.get(reader, ticket.id), ...(isKeyed ? [await settled(ticket)] : [])].map(({ status }) => status)
+        expect(new Set(states).size).toBe(1)
+        expect(states.every(isFinal)).toBe(true)
+        if (cancelAfterMs + 1 < doneAfterMs) expect(states[0]).toBe('cancelled')
+        if (cancelAfterMs > doneAfterMs + 1) expect(states[0]).toBe('succeeded')
+        expect(here.intake.counts().running + there.intake.counts().running).toBe(0)
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
