@@ -204,6 +204,20 @@ describe('a whole answer', () => {
     expect(JSON.parse(seen.body ?? '')).toEqual(prompt)
   })
 
+  test('is asked for with the trace context of the caller, and without any where the caller gave none', async () => {
+    const seen: (string | string[] | undefined)[] = []
+    const client = clientFor(
+      await upstream((request, response) => {
+        seen.push(request.headers['traceparent'])
+        json(response, 200, wholeAnswer)
+      }),
+    )
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    await attempt(client, { operation: { traceparent } })
+    await attempt(client)
+    expect(seen).toEqual([traceparent, undefined])
+  })
+
   test('is asked for below the base path, with the model the operation or its type names', async () => {
     const urls: (string | undefined)[] = []
     const endpoint = await upstream((request, response) => {

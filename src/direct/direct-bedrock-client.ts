@@ -113,6 +113,9 @@ export function createDirectBedrockClient(parts: DirectBedrockClientParts): Dire
       const body = prepare(request)
       const modelId = request.operation.modelId ?? settings.operations[request.operation.type]?.modelId ?? to.target.modelId
       const { path, canonical } = pathOf(to, modelId, request.streaming ? 'converse-stream' : 'converse')
+      const { traceparent } = request.operation
+      // Unsigned: proxies on the way may write their own span into it.
+      const unsigned = traceparent === undefined ? plainHeaders : [...plainHeaders, 'traceparent', traceparent]
       let used: AwsCredentials | null = null
       const sign = (with_: AwsCredentials): string[] => {
         used = with_
@@ -121,7 +124,7 @@ export function createDirectBedrockClient(parts: DirectBedrockClientParts): Dire
           with_,
           clock.nowMs(),
         )
-        headers.push(...plainHeaders)
+        headers.push(...unsigned)
         return headers
       }
       const attempt: ConverseAttempt = new ConverseAttempt(
@@ -142,7 +145,7 @@ export function createDirectBedrockClient(parts: DirectBedrockClientParts): Dire
           connections: to.connections,
           limits: settings.limits,
           authorize: () => {
-            if (keeper === null) return [...(bearer ?? []), ...plainHeaders]
+            if (keeper === null) return [...(bearer ?? []), ...unsigned]
             const current = keeper.current()
             return current === null ? keeper.renew().then(sign) : sign(current)
           },
