@@ -18,11 +18,12 @@ import type { Ids } from '../runtime/ids.ts'
 import type { Random } from '../runtime/random.ts'
 import type { StateStore } from '../store/state-store.ts'
 import { alertView, type AlertView } from './adapters/alert-view.ts'
-import { createBookStore, type StoredBook } from './adapters/book-store.ts'
+import { createBookKeeper } from './adapters/book-keeper.ts'
+import { createBookStore } from './adapters/book-store.ts'
 import { createDeliveries, type Settled, type TestOutcome } from './adapters/deliveries.ts'
 import { createHeartbeatSchedule, type Heartbeat } from './adapters/heartbeat.ts'
 import { factsOf, type Alert } from './alert.ts'
-import { emptyBook, suppressedUntil, tidied, withNotifications, withoutDelivered, type AlertBook, type OutboxEntry, type Suppression } from './alert-book.ts'
+import { suppressedUntil, tidied, withNotifications, type AlertBook, type OutboxEntry, type Suppression } from './alert-book.ts'
 import { evaluate, observe, type HeldAlert, type Windows } from './evaluate.ts'
 import { advance } from './life-cycle.ts'
 import { alertLimits } from './limits.ts'
@@ -118,23 +119,18 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
   const { tickMs } = settings
   const leaseMs = Math.max(alertLimits.leaseLeastMs, tickMs * alertLimits.leaseTicks)
   const bookStore = createBookStore(parts.store, clock, `${parts.instanceId} ${ids.next('alrt')}`, Math.max(alertLimits.leaseLeastMs, tickMs))
+  const keeper = createBookKeeper(bookStore, clock)
   const deliveries = createDeliveries(clock, parts.random, notifiers, onSettled)
   const heartbeat = parts.heartbeat === null ? null : createHeartbeatSchedule(clock, parts.heartbeat)
   const originMs = clock.monotonicMs()
 
-  let stored: StoredBook = { book: emptyBook, version: 'absent' }
   let windows: Windows = {}
   let held: readonly HeldAlert[] = []
   let beyondLimit = 0
   let role: EvaluatorRole = 'starting'
   let token = 0
-  let storeProblem: string | null = null
-  let storeSeenMs = clock.monotonicMs()
-  /** Whether the book has changes that the store has not. */
-  let isAhead = false
   let lastTickAtMs: number | null = null
   let isPreferenceSaid = false
-  let settled: Settled[] = []
   let isStopped = false
   let cancelTimer: CancelSchedule = () => {}
   let chain: Promise<unknown> = Promise.resolve()
@@ -184,61 +180,12 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
 
   const announceContext = (nowMs: number) => ({ deployment: settings.deployment, storm: settings.storm, firstLevel: settings.escalation.chain[0]?.name ?? '', held, nowMs })
 
-  /** Reads the book unless it cannot be reached; then what is known goes on. */
-  const readBook = async (): Promise<void> => {
-    const current = await bookStore.read()
-    storeSeenMs = clock.monotonicMs()
-    storeProblem = null
-    stored = isAhead && current.version !== stored.version ? { book: merged(current.book, stored.book), version: current.version } : isAhead ? stored : current
-  }
-
-  /**
-   * Computes on the newest book and writes it; again, when somebody else wrote between. Without the store the change is kept
-   * here. Null: an instance with a later lease has written.
-   */
-  const changeBook = async <Result extends { readonly book: AlertBook }>(compute: (book: AlertBook) => Result): Promise<Result | null> => {
-    for (let attempt = 1; ; attempt += 1) {
-      const canWrite = await reachable(readBook)
-      if (role === 'evaluating' && stored.book.token > token) return null
-      const result = compute(withoutSettled(stored.book))
-      if (!isAhead && isSame(result.book, stored.book)) return result
-      const written = canWrite ? await reachableOr(() => bookStore.write(result.book, stored.version)) : undefined
-      if (written === undefined || (written === null && attempt >= alertLimits.writeAttempts)) {
-        isAhead = true
-        stored = { ...stored, book: result.book }
-        return result
-      }
-      if (written === null) continue
-      isAhead = false
-      stored = { book: result.book, version: written }
-      settled = settled.filter((each) => result.book.outbox.some((entry) => entry.notification.id === each.notification.id && entry.waiting.includes(each.notifier)))
-      return result
-    }
-  }
-
-  const reachable = async (call: () => Promise<void>): Promise<boolean> => {
-    try {
-      await call()
-      return true
-    } catch (error) {
-      storeProblem = error instanceof Error ? error.message : 'the store failed'
-      return false
-    }
-  }
-
-  const reachableOr = async (call: () => Promise<number | null>): Promise<number | null | undefined> => {
-    let value: number | null | undefined
-    await reachable(async () => {
-      value = await call()
-    })
-    return value
-  }
-
-  const withoutSettled = (book: AlertBook): AlertBook => (settled.length === 0 ? book : withoutDelivered(book, settled.map(({ notification, notifier }) => ({ id: notification.id, notifier }))))
+  /** Only who evaluates by its lease is fenced: operators act on every instance. */
+  const change = <Result extends { readonly book: AlertBook }>(compute: (book: AlertBook) => Result): Promise<Result | null> => keeper.change(role === 'evaluating' ? token : null, compute)
 
   const takeRole = async (): Promise<void> => {
     let lease: number | null | undefined
-    const isReached = await reachable(async () => {
+    const isReached = await keeper.reach(async () => {
       lease = await bookStore.holdLease(leaseMs)
     })
     const before = role
@@ -248,7 +195,7 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
       token = lease
     } else if (isReached) {
       role = 'standing_by'
-    } else if (role === 'evaluating' || clock.monotonicMs() - storeSeenMs >= leaseMs) {
+    } else if (role === 'evaluating' || keeper.unreachedMs() >= leaseMs) {
       role = 'alone'
     }
     if (role === 'standing_by' && before !== 'standing_by') deliveries.withdraw()
@@ -259,14 +206,14 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
     const number = tickNumber()
     await takeRole()
     // What was done while this instance was alone is handed over before it only reads.
-    if (role === 'standing_by' && isAhead) await changeBook((book) => ({ book }))
-    else if (role === 'standing_by' || role === 'starting') await reachable(readBook)
-    windows = observe(settings.rules, readings, windows, stored.book.active, number, tickMs)
+    if (role === 'standing_by' && keeper.isAhead()) await change((book) => ({ book }))
+    else if (role === 'standing_by' || role === 'starting') await keeper.read()
+    windows = observe(settings.rules, readings, windows, keeper.book().active, number, tickMs)
     lastTickAtMs = clock.nowMs()
     if (role === 'standing_by' || role === 'starting') return
 
     const nowMs = clock.nowMs()
-    const step = await changeBook((book) => {
+    const step = await change((book) => {
       const evaluation = evaluate(settings.rules, readings, windows, book, tickMs, nowMs)
       held = evaluation.held
       beyondLimit = evaluation.beyondLimit
@@ -293,12 +240,12 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
     deliverNow()
     deliveries.repeat(step.book.active.filter((alert) => alert.told !== null && suppressedUntil(alert, step.book.suppressions, nowMs) === null))
     heartbeat?.beat({ deployment: settings.deployment, instance: parts.instanceId, activeAlerts: step.book.active.length })
-    if (number % alertLimits.windowsEveryTicks === 0) await reachable(() => bookStore.saveWindows({ savedAtMs: nowMs, tick: number, tickMs, windows }))
+    if (number % alertLimits.windowsEveryTicks === 0) await keeper.reach(() => bookStore.saveWindows({ savedAtMs: nowMs, tick: number, tickMs, windows }))
   }
 
   /** A new command, or the one in force when this instance has not said it yet or saying it failed. */
   const sayPreference = async (command: RouteCommand | null): Promise<void> => {
-    const said = command ?? (isPreferenceSaid ? null : stored.book.preference)
+    const said = command ?? (isPreferenceSaid ? null : keeper.book().preference)
     if (said === null) {
       isPreferenceSaid = true
       return
@@ -313,16 +260,16 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
   }
 
   const deliverNow = (): void => {
-    if (role === 'evaluating' || role === 'alone') deliveries.offer(withoutSettled(stored.book).outbox)
+    if (role === 'evaluating' || role === 'alone') deliveries.offer(keeper.book().outbox)
   }
 
   function onSettled(outcome: Settled): void {
-    settled = [...settled.slice(1 - alertLimits.settledKept), outcome]
+    keeper.delivered({ id: outcome.notification.id, notifier: outcome.notifier })
     if (outcome.givenUp !== null) tellEvents([failedEvent(outcome.notifier, outcome.notification, outcome.givenUp, clock.nowMs())])
     if (isStopped) return
     void exclusive(async () => {
       // Several may have been settled while this one waited: the first writes them all.
-      if (settled.length > 0) await changeBook((book) => ({ book }))
+      if (keeper.hasDelivered()) await change((book) => ({ book }))
     }).catch(() => {
       // The next tick writes it; until then it may be delivered again, which the receivers recognise.
     })
@@ -331,7 +278,7 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
   const act = (step: (book: AlertBook, nowMs: number) => ActionStep, who: string, event?: (nowMs: number) => SystemEvent): Promise<ActionOutcome> =>
     exclusive(async () => {
       const nowMs = clock.nowMs()
-      const result = await changeBook((book) => {
+      const result = await change((book) => {
         const done = step(book, nowMs)
         const announced = announce(done.book, { ...nothingHappened, acknowledged: done.acknowledged, resolved: done.resolved, by: who }, announceContext(nowMs))
         const withOutbox = withDrafts(announced.book, announced.drafts, nowMs)
@@ -349,7 +296,7 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
       return done.outcome
     })
 
-  const view = (alert: Alert): AlertView => alertView(alert, stored.book.suppressions, held, settings.escalation, clock.nowMs())
+  const view = (alert: Alert): AlertView => alertView(alert, keeper.book().suppressions, held, settings.escalation, clock.nowMs())
 
   const schedule = (): void => {
     if (isStopped) return
@@ -367,8 +314,8 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
   const manager: AlertManager = {
     async start() {
       await exclusive(async () => {
-        await reachable(readBook)
-        await reachable(async () => {
+        await keeper.read()
+        await keeper.reach(async () => {
           const saved = await bookStore.loadWindows()
           if (saved !== null && saved.tickMs === tickMs) windows = shifted(saved.windows, tickNumber() - saved.tick - Math.max(0, Math.round((clock.nowMs() - saved.savedAtMs) / tickMs)))
         })
@@ -383,10 +330,8 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
       await chain
       await deliveries.stop()
       await heartbeat?.stop()
-      await reachable(async () => {
-        if (settled.length > 0 && !isAhead) await bookStore.write(withoutSettled(stored.book), stored.version)
-        await bookStore.releaseLease()
-      })
+      await keeper.writeDelivered()
+      await keeper.reach(() => bookStore.releaseLease())
       await Promise.all(notifiers.map((notifier) => notifier.close()))
     },
 
@@ -400,20 +345,20 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
 
     list(filter = {}) {
       const statuses = filter.statuses ?? ['firing', 'acknowledged']
-      const byAge = stored.book.active.toSorted((one, other) => other.startedAtMs - one.startedAtMs)
-      return [...byAge, ...stored.book.over].filter((alert) => statuses.includes(alert.status) && fits(alert, filter)).map(view)
+      const byAge = keeper.book().active.toSorted((one, other) => other.startedAtMs - one.startedAtMs)
+      return [...byAge, ...keeper.book().over].filter((alert) => statuses.includes(alert.status) && fits(alert, filter)).map(view)
     },
     get(id) {
-      const found = [...stored.book.active, ...stored.book.over].find((alert) => alert.id === id)
+      const found = [...keeper.book().active, ...keeper.book().over].find((alert) => alert.id === id)
       return found === undefined ? undefined : view(found)
     },
     activeBySeverity() {
-      const count = (priority: AlertPriority): number => stored.book.active.filter((alert) => alert.priority === priority).length
+      const count = (priority: AlertPriority): number => keeper.book().active.filter((alert) => alert.priority === priority).length
       return { critical: count('P0'), high: count('P1'), medium: count('P2'), low: count('P3') }
     },
-    responseTime: (windowMs) => responseTimeOf(stored.book, windowMs, clock.nowMs()),
-    suppressions: () => stored.book.suppressions.filter((suppression) => suppression.untilMs > clock.nowMs()),
-    health: () => ({ role, lastTickAtMs, storeProblem, notifiers: [...deliveries.health(), ...(heartbeat === null ? [] : [heartbeat.health()])], waiting: stored.book.outbox.length, beyondLimit }),
+    responseTime: (windowMs) => responseTimeOf(keeper.book(), windowMs, clock.nowMs()),
+    suppressions: () => keeper.book().suppressions.filter((suppression) => suppression.untilMs > clock.nowMs()),
+    health: () => ({ role, lastTickAtMs, storeProblem: keeper.problem(), notifiers: [...deliveries.health(), ...(heartbeat === null ? [] : [heartbeat.health()])], waiting: keeper.book().outbox.length, beyondLimit }),
 
     acknowledge: (id, who) => act((book, nowMs) => acknowledgeStep(book, id, who, nowMs), who),
     bulkAcknowledge: (filter, who) => act((book, nowMs) => bulkAcknowledgeStep(book, filter, who, nowMs), who),
@@ -434,21 +379,6 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
 
 function failedEvent(notifier: string, notification: Notification, reason: string, atMs: number): SystemEvent {
   return { type: 'notification_failed', atMs, notifier, notificationId: notification.id, reason }
-}
-
-function isSame(one: AlertBook, other: AlertBook): boolean {
-  return (Object.keys(emptyBook) as (keyof AlertBook)[]).every((member) => one[member] === other[member] || JSON.stringify(one[member]) === JSON.stringify(other[member]))
-}
-
-/** After a time without the store: its book holds, with what was acknowledged here, and with what was not yet delivered. */
-function merged(theirs: AlertBook, ours: AlertBook): AlertBook {
-  const taken = new Map(ours.active.flatMap((alert) => (alert.status === 'acknowledged' ? [[alert.id, alert] as const] : [])))
-  const known = new Set(theirs.outbox.map((entry) => entry.notification.id))
-  return {
-    ...theirs,
-    active: theirs.active.map((alert) => taken.get(alert.id) ?? alert),
-    outbox: [...theirs.outbox, ...ours.outbox.filter((entry) => !known.has(entry.notification.id))],
-  }
 }
 
 function shifted(windows: Windows, byTicks: number): Windows {

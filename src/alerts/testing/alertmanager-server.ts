@@ -29,12 +29,18 @@ export async function startAlertmanager(webhookUrl: string): Promise<Alertmanage
   const port = await freePort()
   const args = [`--config.file=${join(folder, 'alertmanager.yml')}`, `--storage.path=${folder}`, `--web.listen-address=127.0.0.1:${port}`, '--cluster.listen-address=']
   const child = spawn('prometheus-alertmanager', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  // Read to the end: a closed pipe would end the process with its next line.
   let text = ''
-  for await (const chunk of child.stderr as AsyncIterable<Buffer>) {
-    text += chunk.toString()
-    if (/Listening on|TLS is disabled/.test(text)) break
+  child.stderr.on('data', (chunk: Buffer) => (text = `${text}${chunk.toString()}`.slice(-10_000)))
+  const isReady = (): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${port}/-/ready`).then(
+      (answer) => answer.ok,
+      () => false,
+    )
+  while (!(await isReady())) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`prometheus-alertmanager did not start: ${text}`)
+    await new Promise((resolve) => setImmediate(resolve))
   }
-  if (child.exitCode !== null) throw new Error(`prometheus-alertmanager did not start: ${text}`)
   return {
     url: `http://127.0.0.1:${port}`,
     async stop() {
