@@ -188,7 +188,7 @@ describe('an asynchronous operation', () => {
     const two = instance('two')
     expect(await two.intake.get(reader, id)).toMatchObject({ status: 'running' })
     two.begin()
-    await clock.advanceAsync(200)
+    await clock.advanceAsync(1_000)
     expect(await two.intake.get(reader, id)).toMatchObject({ status: 'succeeded' })
   })
 })
