@@ -198,14 +198,15 @@ function awaitRoom(state: Live, reason: AttemptReason, againFromMs: number, fact
   }
   if (run.attempts.length === 0) run.waitedFirst = true
   if (run.room === null) actions.push({ type: 'await_room', untilMs })
-  run.room = { untilMs, lookAtMs: nextLookMs(run, againFromMs, facts), againFromMs, reason }
+  const regardlessFromMs = run.operation.type === 'emergency' ? nowMs + emergencyWaitShare * run.operation.latencyRequirementMs : Number.POSITIVE_INFINITY
+  run.room = { untilMs, lookAtMs: nextLookMs(run, againFromMs, regardlessFromMs, facts), againFromMs, regardlessFromMs, reason }
   return state
 }
 
-/** The end of the next throttle or backoff: nothing ends then that would tell of room. An emergency looks by itself as well. */
-function nextLookMs(run: Run, againFromMs: number, facts: StepFacts): number {
+/** The next instant at which time alone may make room: nothing ends then that would tell of it. */
+function nextLookMs(run: Run, againFromMs: number, regardlessFromMs: number, facts: StepFacts): number {
   const { nowMs } = facts
-  let soonestMs = run.operation.type === 'emergency' ? nowMs + emergencyLookShare * run.operation.latencyRequirementMs : Number.POSITIVE_INFINITY
+  let soonestMs = regardlessFromMs > nowMs ? regardlessFromMs : Number.POSITIVE_INFINITY
   if (againFromMs > nowMs && againFromMs < soonestMs) soonestMs = againFromMs
   for (const route of run.plan.routes) {
     for (const { throttledUntilMs } of facts.conditions[route].candidates) {
@@ -215,17 +216,17 @@ function nextLookMs(run: Run, againFromMs: number, facts: StepFacts): number {
   return soonestMs
 }
 
-/** What others wait for, an emergency takes after this share of its requirement: the limit is only an estimate. */
-const emergencyLookShare = 0.25
+/** The share of its requirement for which an emergency is the first in line; then it is sent anyway: a limit is an estimate. */
+const emergencyWaitShare = 0.25
 
 function onRoom(state: Live, facts: StepFacts, actions: MachineAction[]): MachineState {
   const { run } = state
   const { room } = run
   if (room === null) return state
-  const overdue = run.operation.type === 'emergency' && facts.nowMs >= room.lookAtMs
+  const overdue = facts.nowMs >= room.regardlessFromMs
   const pick = isBound(run) || run.attempts.length >= run.rules.limits.attempts ? null : pickRoom(run, facts, overdue, room.againFromMs)
   if (pick === null) {
-    run.room = { ...room, lookAtMs: nextLookMs(run, room.againFromMs, facts) }
+    run.room = { ...room, lookAtMs: nextLookMs(run, room.againFromMs, room.regardlessFromMs, facts) }
     return state
   }
   if (!run.rules.policy.isWorthStarting(run, pick.route, pick.target, facts.nowMs, facts)) {

@@ -74,7 +74,7 @@ export interface AttemptLimits {
   readonly backoffBaseMs: number
   readonly throttledBackoffBaseMs: number
   readonly backoffCapMs: number
-  /** The first backoff is never more than this share of the requirement. */
+  /** No backoff is more than this share of the requirement, and the first no more than half of that. */
   readonly backoffShare: number
   /** The least share of the hard timeout that must be left for an attempt to be worth its start. */
   readonly leastTimeShare: number
@@ -98,7 +98,7 @@ export const defaultAttemptLimits: AttemptLimits = Object.freeze({
   backoffBaseMs: 50,
   throttledBackoffBaseMs: 1_000,
   backoffCapMs: 5_000,
-  backoffShare: 0.1,
+  backoffShare: 0.2,
   leastTimeShare: 0.02,
   retriesKeptForEmergencies: 5,
 })

@@ -44,6 +44,8 @@ export interface RoomWait {
   readonly lookAtMs: number
   /** What refused it is asked again from then on. */
   readonly againFromMs: number
+  /** From then on it is started whether there is room or not; Infinity for all but emergencies. */
+  readonly regardlessFromMs: number
   readonly reason: AttemptReason
 }
 

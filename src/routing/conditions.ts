@@ -29,6 +29,8 @@ export interface Candidate {
   readonly probing: boolean
   /** It said "too much" then; -Infinity when it never did. */
   readonly lastThrottledMs: number
+  /** The share of its last attempts, 0 to 1, to which it said so. */
+  readonly throttledShare: number
   /** -Infinity when it never failed. */
   readonly lastFailureMs: number
   /** Measured to be much slower than the best of its route just now. */

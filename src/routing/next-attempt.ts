@@ -69,7 +69,8 @@ export function pickRoom(run: Run, facts: StepFacts, anywhere: boolean, againFro
       if (!anywhere && !isReady(candidate, nowMs, claim)) continue
       if (lastOn(run, route, candidate.id) === undefined) {
         if (best === null || goesBefore(candidate, best, nowMs, claim)) best = candidate
-      } else if (nowMs >= againFromMs && (again === null || goesBefore(candidate, again, nowMs, claim))) {
+      } else if (nowMs >= againFromMs && (again === null || candidate.throttledShare < again.throttledShare)) {
+        // Of those that have refused, the one that refuses the least.
         again = candidate
         againRoute = route
       }
@@ -79,8 +80,10 @@ export function pickRoom(run: Run, facts: StepFacts, anywhere: boolean, againFro
   return again === null ? null : { route: againRoute, target: again.id }
 }
 
+/** An emergency takes what is there and is not refused when nothing is: its attempts are bounded by their number. */
 function spendRetry(run: Run): boolean {
-  return run.rules.retryBudget.spend(run.operation.type === 'emergency' ? 0 : run.rules.limits.retriesKeptForEmergencies)
+  const isEmergency = run.operation.type === 'emergency'
+  return run.rules.retryBudget.spend(isEmergency ? 0 : run.rules.limits.retriesKeptForEmergencies) || isEmergency
 }
 
 function bestUntried(run: Run, facts: StepFacts, firstRoute: Route): { readonly route: Route; readonly candidate: Candidate } | null {
@@ -132,8 +135,9 @@ function soonestRetry(run: Run, facts: StepFacts): Extract<Pick, { readonly kind
 /** Full jitter over a span that doubles with each retry, and never outgrows the requirement. */
 function backoffMs(run: Run, fault: Fault, facts: StepFacts): number {
   const { backoffBaseMs, throttledBackoffBaseMs, backoffShare, backoffCapMs } = run.rules.limits
-  const baseMs = Math.min(fault.kind === 'throttled' ? throttledBackoffBaseMs : backoffBaseMs, backoffShare * run.operation.latencyRequirementMs)
-  return facts.random * Math.min(backoffCapMs, baseMs * 2 ** run.retries)
+  const mostMs = backoffShare * run.operation.latencyRequirementMs
+  const baseMs = Math.min(fault.kind === 'throttled' ? throttledBackoffBaseMs : backoffBaseMs, mostMs / 2)
+  return facts.random * Math.min(backoffCapMs, mostMs, baseMs * 2 ** run.retries)
 }
 
 function throttledUntil(conditions: Conditions, attempt: Attempt): number {

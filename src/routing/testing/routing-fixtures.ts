@@ -34,7 +34,7 @@ export function operationOf(type: OperationType, changes: Partial<Operation> = {
 
 export function candidateOf(id: string, changes: Partial<Candidate> = {}): Candidate {
   const never = Number.NEGATIVE_INFINITY
-  const well = { usable: true, unusableReason: null, throttledUntilMs: 0, inFlight: 0, limit: Number.POSITIVE_INFINITY, probing: false, lastThrottledMs: never, lastFailureMs: never, slow: false }
+  const well = { usable: true, unusableReason: null, throttledUntilMs: 0, inFlight: 0, limit: Number.POSITIVE_INFINITY, probing: false, lastThrottledMs: never, throttledShare: 0, lastFailureMs: never, slow: false }
   return { id, ...well, ...changes }
 }
 
