@@ -109,6 +109,7 @@ export function intakeSettings(config: Config): IntakeSettings {
     streamMaxMs: config.routing.streamMaxMs,
     currency: config.direct.prices.currency,
     models: choosableModels(config),
+    callbacks: config.callbacks.secret !== null,
   }
 }
 

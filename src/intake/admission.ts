@@ -17,6 +17,8 @@ export interface AdmissionSettings {
   readonly streamMaxMs: number
   /** What a caller may name as `modelId`: the configured models, so that no prompt goes where the operators did not allow it. */
   readonly models: ReadonlySet<string>
+  /** Whether results can be posted to a `callbackUrl`, which needs a secret to sign them with. */
+  readonly callbacks: boolean
 }
 
 /** Share of the limit on running operations that each priority may fill. */
@@ -43,6 +45,12 @@ export function refusalForModel(modelId: string | undefined, models: ReadonlySet
   const shown = [...models].slice(0, shownModels).join(', ')
   const message = models.size === 0 ? 'must be absent: no model is configured.' : `must be one of the configured models: ${shown}${models.size > shownModels ? `, and ${models.size - shownModels} more` : ''}.`
   return new OperationError('invalid_request', `modelId: ${message}`, { errors: [{ path: 'modelId', message }] })
+}
+
+export function refusalForCallback(callbackUrl: string | undefined, callbacks: boolean): OperationError | undefined {
+  if (callbackUrl === undefined || callbacks) return undefined
+  const message = 'must be absent: the service has no secret to sign callbacks with (callbacks.secret).'
+  return new OperationError('invalid_request', `callbackUrl: ${message}`, { errors: [{ path: 'callbackUrl', message }] })
 }
 
 /** @returns the priority that holds, or the error that says why the asked one may not. */

@@ -29,7 +29,7 @@ function setUp(script: readonly Step[] | ((count: number) => readonly Step[]), w
   events.subscribe((event) => published.push(event))
   let count = 0
   const runner = createScriptedRunner(clock, () => (typeof script === 'function' ? script((count += 1)) : script))
-  const settings = () => ({ matrix: runbookMatrix, streamSilenceMs: null, streamMaxMs: 600_000, currency: 'USD', models: new Set(['m-1', 'm-2']) })
+  const settings = () => ({ matrix: runbookMatrix, streamSilenceMs: null, streamMaxMs: 600_000, currency: 'USD', models: new Set(['m-1', 'm-2']), callbacks: false })
   const durable = createDurableWork(clock)
   const another = (): Intake => {
     const { work, relay, wasSent } = durable
@@ -187,6 +187,11 @@ describe('admission', () => {
 })
 
 describe('models', () => {
+  it('a callback without a secret to sign it with is refused', () => {
+    const { intake, draft } = setUp(quick)
+    expect(() => intake.submit(draft({ mode: 'async', callbackUrl: 'https://example.com/' }))).toThrow('callbacks.secret')
+  })
+
   it('a caller chooses among the configured models, and is told which they are', async () => {
     const { intake, draft, published, runner } = setUp([])
     const told = 'modelId: must be one of the configured models: m-1, m-2.'

@@ -27,7 +27,7 @@ import { createDurableOperations, type DurableOperations, type WorkQueue } from 
 import { createOperationRecords } from './adapters/operation-records.ts'
 import { createRecordFollower } from './adapters/record-follower.ts'
 import { createResultWriter } from './adapters/result-writer.ts'
-import { admit, admittedPriority, refusalForCapacity, refusalForDraining, refusalForModel, type AdmissionSettings } from './admission.ts'
+import { admit, admittedPriority, refusalForCallback, refusalForCapacity, refusalForDraining, refusalForModel, type AdmissionSettings } from './admission.ts'
 import type { EventLogLimits, Follower } from './event-log.ts'
 import { intakeLimits, type IntakeLimits } from './limits.ts'
 import { listOperations, type OperationPage, type PageRequest } from './listing.ts'
@@ -127,8 +127,8 @@ export function createIntake(options: IntakeOptions): Intake {
   }
 
   const priorityOf = (draft: OperationDraft): Priority => {
-    const { matrix, models } = settings()
-    const refusal = refusalForModel(draft.modelId, models)
+    const { matrix, models, callbacks } = settings()
+    const refusal = refusalForModel(draft.modelId, models) ?? refusalForCallback(draft.callbackUrl, callbacks)
     if (refusal !== undefined) throw refusal
     const priority = admittedPriority(draft, matrix)
     if (priority instanceof OperationError) throw priority

@@ -59,7 +59,7 @@ export async function startTestService(script: (operation: Operation) => readonl
     ids,
     events,
     limits: current.limits,
-    settings: () => ({ matrix: current.routing.matrix, streamSilenceMs: current.routing.streamSilenceMs, streamMaxMs: current.routing.streamMaxMs, currency: 'USD', models: new Set(current.direct.targets.map((target) => target.modelId)) }),
+    settings: () => ({ matrix: current.routing.matrix, streamSilenceMs: current.routing.streamSilenceMs, streamMaxMs: current.routing.streamMaxMs, currency: 'USD', callbacks: current.callbacks.secret !== null, models: new Set(current.direct.targets.map((target) => target.modelId)) }),
   })
   const service = { health: 'healthy' as HealthLevel }
   const server = createHttpServer({
