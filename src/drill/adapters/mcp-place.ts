@@ -42,14 +42,14 @@ export async function startMcpPlace(parts: McpPlaceParts): Promise<McpPlace> {
 
   const goDown = async (): Promise<void> => server.close()
   const comeBack = async (): Promise<void> => {
-    for (let again = true; again && !closed; ) {
-      server = serverOf(executor.execute, clock)
-      again = await server.listen(port).then(
-        () => false,
-        // Another process may hold the port for a moment.
-        () => true,
-      )
-      if (again) await sleep(clock, relistenMs)
+    if (closed) return
+    server = serverOf(executor.execute, clock)
+    try {
+      await server.listen(port)
+    } catch {
+      // Another process may hold the port for a moment.
+      await sleep(clock, relistenMs)
+      await comeBack()
     }
   }
   const then = (change: () => Promise<void>) => (): void => {

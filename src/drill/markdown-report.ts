@@ -1,0 +1,146 @@
+/**
+ * The report of drills as a page of Markdown with two charts beside it: what a person shows their boss. It states how the
+ * figures were made, gives each share with its sample count and interval, and says plainly where a goal was not reached.
+ *
+ * The goals are those that the project set itself before the first drill; they are checked here and nowhere softened.
+ */
+import { operationTypes } from '../operation/matrix.ts'
+import { overallOf, type IncidentReport, type IncidentRun } from '../simulate/incident-report.ts'
+import { milliseconds, percent } from '../simulate/report-table.ts'
+import { barChart, type BarGroup } from './svg-chart.ts'
+
+export interface DrillReportFile {
+  readonly name: string
+  readonly text: string
+}
+
+export interface GoalCheck {
+  readonly goal: string
+  readonly reached: boolean
+  readonly figure: string
+}
+
+const overload = 'overload'
+const calm = 'calm'
+
+/** @param conditions where and how it was run, one sentence each */
+export function drillReport(reports: readonly IncidentReport[], conditions: readonly string[]): readonly DrillReportFile[] {
+  return [
+    { name: 'in-time.svg', text: inTimeChart(reports) },
+    { name: 'p99.svg', text: latencyChart(reports) },
+    { name: 'README.md', text: page(reports, conditions) },
+  ]
+}
+
+export function checkGoals(reports: readonly IncidentReport[]): readonly GoalCheck[] {
+  const checks: GoalCheck[] = []
+  const check = (goal: string, reached: boolean, figure: string): void => void checks.push({ goal, reached, figure })
+  const [ours, peers] = [reports[0]?.runs[0]?.name ?? '', reports[0]?.runs[1]?.name ?? '']
+  if (reports.length > 1) {
+    const all = overallOf(reports, ours)
+    const theirs = overallOf(reports, peers)
+    check('all incidents: 98.5 % of what the oracle answers in time', all.ofOracle >= 0.985, percent(all.ofOracle))
+    check('all incidents: at most half of the misses of the peers’ policy', all.misses <= theirs.misses / 2, `${all.misses} of ${all.possible}, theirs ${theirs.misses}`)
+  }
+  for (const report of reports) {
+    const [run, peer] = report.runs
+    if (run === undefined) continue
+    const { scenario } = report
+    if (scenario === overload) {
+      check(`${scenario}: 90 % of the oracle, weighted by priority`, run.weightedOfOracle >= 0.9, percent(run.weightedOfOracle))
+      if (run.goodput !== null) check(`${scenario}: goodput 85 % of capacity`, run.goodput >= 0.85, percent(run.goodput))
+    } else check(`${scenario}: 97 % of the oracle`, run.ofOracle >= 0.97, percent(run.ofOracle))
+    check(`${scenario}: 99 % of the emergencies that the oracle answers`, run.emergencyOfOracle >= 0.99, percent(run.emergencyOfOracle))
+    const { attemptsPerOperation, hedgesPerOperation } = run.figures.all
+    const most = scenario === calm ? 1.02 : 1.35
+    check(`${scenario}: at most ${most} attempts per operation`, attemptsPerOperation <= most, attemptsPerOperation.toFixed(3))
+    if (scenario === calm) check(`${scenario}: hedges under 1 %, no trips, no shedding`, hedgesPerOperation < 0.01 && run.extra?.trips === 0 && run.extra.shed === 0, `${percent(hedgesPerOperation)}, ${run.extra?.trips ?? 0} trips, ${run.extra?.shed ?? 0} shed`)
+    if (peer !== undefined) check(`${scenario}: not below the peers’ policy`, run.ofOracle >= peer.ofOracle || overlaps(run, peer), `${percent(run.ofOracle)}, theirs ${percent(peer.ofOracle)}`)
+    check(`${scenario}: no wrong answer, nothing lost`, run.figures.all.wrong === 0 && (run.extra?.lost ?? 0) === 0, `${run.figures.all.wrong} wrong, ${run.extra?.lost ?? 0} lost`)
+  }
+  return checks
+}
+
+/** Within the noise of the samples: neither is shown to be better. */
+function overlaps(run: IncidentRun, peer: IncidentRun): boolean {
+  return run.figures.all.inTime.high >= peer.figures.all.inTime.low && peer.figures.all.inTime.high >= run.figures.all.inTime.low && run.figures.all.inTime.share >= peer.figures.all.inTime.low
+}
+
+function page(reports: readonly IncidentReport[], conditions: readonly string[]): string {
+  const checks = checkGoals(reports)
+  const missed = checks.filter(({ reached }) => !reached)
+  const seeds = [...new Set(reports.map(({ seed }) => seed))].join(', ')
+  return [
+    '# Drills: incidents on real processes',
+    '',
+    `${reports.length} incidents, seed ${seeds}. Requirements and model times are those of the routing matrix divided by ${reports[0]?.scale ?? 1}; rates are multiplied by it.`,
+    ...conditions,
+    '',
+    '**in time**: answered within the requirement, as the caller sees it, with its 95 % interval (Wilson). **of oracle**: that, as a share of what an oracle answers in time which knows every latency',
+    'and every fault beforehand and respects capacity. **peers**: primary with the hard timeout, two retries with backoff on another target, then the fallback; a target rests for 5 s (scaled) after three failures. It is a policy, run on the same',
+    'two clients in the same drill, and nobody’s program. What failed enters the latencies with its hard timeout; what was refused at once has none.',
+    '',
+    '![Share answered in time](in-time.svg)',
+    '',
+    '![99th percentile of the latency](p99.svg)',
+    '',
+    '| incident | run | operations | in time | 95 % interval | of oracle | emergencies of oracle | attempts | p50 ms | p99 ms |',
+    '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+    ...reports.flatMap((report) => report.runs.map((run, index) => summaryRow(index === 0 ? report.scenario : '', run))),
+    '',
+    '## Goals',
+    '',
+    missed.length === 0 ? `All ${checks.length} are reached.` : `${checks.length - missed.length} of ${checks.length} are reached. Not reached:`,
+    '',
+    ...missed.map(({ goal, figure }) => `- ${goal}: **${figure}**`),
+    '',
+    '## Each incident',
+    '',
+    ...reports.flatMap(incidentSection),
+  ].join('\n')
+}
+
+function summaryRow(scenario: string, run: IncidentRun): string {
+  const { all } = run.figures
+  const { share, low, high } = all.inTime
+  return `| ${[scenario, run.name, all.operations, percent(share), `${percent(low)} to ${percent(high)}`, percent(run.ofOracle), percent(run.emergencyOfOracle), all.attemptsPerOperation.toFixed(3), milliseconds(all.p50Ms), milliseconds(all.p99Ms)].join(' | ')} |`
+}
+
+function incidentSection(report: IncidentReport): readonly string[] {
+  const [ours, peers] = report.runs
+  if (ours === undefined) return []
+  const { extra } = ours
+  return [
+    `### ${report.scenario}`,
+    '',
+    `${report.title}${extra === null ? '' : ` Trips: ${extra.trips}; refused for want of room: ${extra.shed}.`}${ours.goodput === null ? '' : ` Goodput: ${percent(ours.goodput)} of the slots, the peers’ ${percent(peers?.goodput ?? 0)}.`}`,
+    '',
+    '| operation | operations | in time | 95 % interval | peers | oracle | attempts | p50 ms | p99 ms |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+    ...operationTypes.flatMap((type) => {
+      const its = ours.figures.byType[type]
+      if (its === undefined) return []
+      const { share, low, high } = its.inTime
+      const cells = [type, its.operations, percent(share), `${percent(low)} to ${percent(high)}`, percent(peers?.figures.byType[type]?.inTime.share ?? 0), percent(report.oracle.byType[type]?.inTime.share ?? 0)]
+      return [`| ${[...cells, its.attemptsPerOperation.toFixed(3), milliseconds(its.p50Ms), milliseconds(its.p99Ms)].join(' | ')} |`]
+    }),
+    '',
+  ]
+}
+
+function inTimeChart(reports: readonly IncidentReport[]): string {
+  const groups = reports.map((report): BarGroup => ({
+    label: report.scenario,
+    bars: [...report.runs.map(({ name, figures }) => ({ series: name, figures })), { series: 'oracle', figures: report.oracle }].map(({ series, figures }) => {
+      const { share, low, high } = figures.all.inTime
+      return { series, value: 100 * share, low: 100 * low, high: 100 * high }
+    }),
+  }))
+  return barChart({ title: 'Answered within the requirement', unit: '% of operations', groups, least: 0, most: 100, logarithmic: false })
+}
+
+function latencyChart(reports: readonly IncidentReport[]): string {
+  const groups = reports.map((report): BarGroup => ({ label: report.scenario, bars: report.runs.map(({ name, figures }) => ({ series: name, value: Number.isNaN(figures.all.p99Ms) ? 0 : figures.all.p99Ms })) }))
+  const most = Math.max(1_000, ...groups.flatMap(({ bars }) => bars.map(({ value }) => value)))
+  return barChart({ title: '99th percentile of the latency (failures count with their hard timeout)', unit: 'ms, logarithmic', groups, least: 100, most, logarithmic: true })
+}
