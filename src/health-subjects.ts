@@ -4,6 +4,7 @@
  *
  * A component that the configuration does not have is listed as switched off; one that does not exist is not listed.
  */
+import type { AlertManagerHealth } from './alerts/alert-manager.ts'
 import type { Config } from './config/schema.ts'
 import type { DirectBedrockClient } from './direct/direct-bedrock-client.ts'
 import { askCanary } from './health/adapters/canary.ts'
@@ -142,6 +143,43 @@ function mcp(sources: HealthSources): HealthComponent {
       },
     })),
   }
+}
+
+/** ms without an evaluation after which nobody would be told of anything. */
+const silentMs = 60_000
+
+/** The Alert Manager by its last evaluation, and each of its receivers by what it was sent last. */
+export function alertManagerComponent(health: () => AlertManagerHealth, clock: Clock): HealthComponent {
+  const evaluation: HealthSubject = {
+    id: 'alert-manager',
+    title: 'evaluation',
+    carries: null,
+    probe() {
+      const { role, lastTickAtMs, storeProblem, waiting } = health()
+      const details = { role, waiting }
+      if (lastTickAtMs !== null && clock.nowMs() - lastTickAtMs > silentMs) return { level: 'critical', reason: `Rules were last evaluated ${Math.round((clock.nowMs() - lastTickAtMs) / 1_000)} s ago`, responseTimeMs: null, details }
+      if (role === 'alone') return { level: 'degraded', reason: `Evaluates by itself: ${storeProblem ?? 'the store cannot be reached'}`, responseTimeMs: null, details }
+      return { ...good(role === 'standing_by' ? 'Another instance evaluates the rules' : 'The rules are evaluated'), details }
+    },
+  }
+  return {
+    name: 'alert-manager',
+    what: 'alert life cycle, notification and escalation',
+    required: false,
+    off: null,
+    get subjects() {
+      return [evaluation, ...health().notifiers.map((notifier): HealthSubject => ({ id: `notifier:${notifier.name}`, title: notifier.name, carries: null, probe: () => receiverFinding(health(), notifier.name) }))]
+    },
+  }
+}
+
+function receiverFinding(health: AlertManagerHealth, name: string): Finding {
+  const notifier = health.notifiers.find((one) => one.name === name)
+  if (notifier === undefined) return { level: null, reason: 'It is not configured any more', responseTimeMs: null }
+  const { status, waiting, delivered, givenUp, lastFailure } = notifier
+  const details = { waiting, delivered, givenUp }
+  if (status === 'healthy' || status === 'unknown') return { ...good(delivered === 0 ? 'Nothing had to be sent yet' : 'The last notification arrived'), details }
+  return { level: status, reason: lastFailure?.reason ?? 'The last notification did not arrive', responseTimeMs: null, details }
 }
 
 /** ms by which a round may be late before the process counts as too busy to watch itself. */

@@ -17,6 +17,7 @@ import type { ConfigSource } from './config/config-watcher.ts'
 import type { Config } from './config/schema.ts'
 import type { DirectBedrockClient } from './direct/direct-bedrock-client.ts'
 import type { AdminParts } from './http/admin.ts'
+import { alertManagerComponent } from './health-subjects.ts'
 import { configMemberNames, configMembers } from './levers/config-members.ts'
 import { createLevers, type LeverPorts, type Levers } from './levers/levers.ts'
 import { proposeTuning, type MeasuredRoute, type TuningFacts } from './levers/propose-tuning.ts'
@@ -163,10 +164,12 @@ export async function openOperators(parts: OperatorsParts): Promise<Operators> {
         events,
       })
       const alerts = alertManager
+      const component = alertManagerComponent(() => alerts.health(), clock)
       given.monitoring.extend({
         alerts: () => alerts.list() as unknown as readonly JsonObject[],
         activeAlerts: () => alerts.activeBySeverity(),
         overrides: () => levers.overridesInForce() as unknown as readonly JsonObject[],
+        components: () => [component],
       })
       return { admin: { levers, audit, operationsLog: createOperationsLog({ state, clock, ids, audit }), alerts }, alerts }
     },

@@ -12,7 +12,8 @@ import type { Monitoring } from './monitoring.ts'
 
 export function componentJson(view: ComponentView): JsonObject {
   // A component that has no parts is its own only subject.
-  const own = view.subjects.find((subject) => subject.id === view.name)
+  const only = view.subjects.length === 1 ? view.subjects[0] : undefined
+  const own = only?.id === view.name ? only : undefined
   return {
     status: view.status,
     message: view.message,

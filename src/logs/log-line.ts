@@ -5,8 +5,8 @@
  */
 import type { SystemEvent } from '../operation/system-event.ts'
 
-/** The runbook's, section "Monitoring", and one for what the configuration did. */
-export const logEventNames = ['ROUTING_DECISION', 'ERROR', 'PERFORMANCE_WARNING', 'ALERT', 'CIRCUIT_BREAKER', 'SECURITY', 'PII_DETECTED', 'CONFIGURATION'] as const
+/** The runbook's, section "Monitoring", and those of the configuration and of changes of health. */
+export const logEventNames = ['ROUTING_DECISION', 'ERROR', 'PERFORMANCE_WARNING', 'ALERT', 'CIRCUIT_BREAKER', 'SECURITY', 'PII_DETECTED', 'CONFIGURATION', 'HEALTH'] as const
 export type LogEventName = (typeof logEventNames)[number]
 
 export type LogUrgency = 'error' | 'warn' | 'info' | 'debug'
@@ -81,6 +81,14 @@ export function logLinesOf(event: SystemEvent): readonly LogLine[] {
           fields: { remoteAddress: event.remoteAddress, failures: event.failures, lockMs: event.lockMs },
         },
       ]
+    case 'breaker_tripped':
+      return [{ urgency: 'warn', event: 'CIRCUIT_BREAKER', component: componentOf[event.route], message: `the breaker of ${event.target} opened`, fields: { route: event.route, target: event.target, change: 'tripped' } }]
+    case 'breaker_recovered':
+      return [{ urgency: 'info', event: 'CIRCUIT_BREAKER', component: componentOf[event.route], message: `the breaker of ${event.target} closed`, fields: { route: event.route, target: event.target, change: 'recovered' } }]
+    case 'health_changed': {
+      const isDown = event.to === 'critical' || event.to === 'unhealthy'
+      return [{ urgency: isDown ? 'error' : event.to === 'degraded' ? 'warn' : 'info', event: 'HEALTH', component: event.component, message: `${event.component} is ${event.to}: ${event.reason}`, fields: { from: event.from, to: event.to } }]
+    }
     case 'config_reloaded':
       return [{ urgency: 'info', event: 'CONFIGURATION', component: 'hybrid-router', message: 'the configuration was loaded again', fields: { changed: event.changed, needsRestart: event.needsRestart } }]
     case 'config_rejected':
@@ -97,3 +105,5 @@ export function logLinesOf(event: SystemEvent): readonly LogLine[] {
       return []
   }
 }
+
+const componentOf = { direct: 'direct-bedrock-client', mcp: 'mcp-router' } as const
