@@ -57,7 +57,7 @@ function text(reports: readonly IncidentReport[], options: DrillCommandOptions):
   const details = only !== undefined && more.length === 0 ? `\n${typeTable(only)}` : `\n${overallLines(reports)}`
   const missed = checkGoals(reports).filter(({ reached }) => !reached)
   const goals = missed.length === 0 ? '\nEvery goal is reached.\n' : `\nGoals that were missed:\n${missed.map(({ goal, figure }) => `  ${goal}: ${figure}\n`).join('')}`
-  return `seed ${options.seed}, requirements divided by ${options.scale}; times in ms as the caller sees them\n\n${summaryTable(reports)}${details}${goals}`
+  return `seed ${options.seed}, requirements divided by ${options.scale}; times in ms as the caller sees them;\nlate: by how much the process itself was late at the 99th percentile, which a busy machine is\n\n${summaryTable(reports)}${details}${goals}`
 }
 
 async function writeReport(folder: string, reports: readonly IncidentReport[], terminal: Terminal): Promise<void> {

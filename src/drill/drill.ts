@@ -16,6 +16,7 @@ import { foresee } from '../simulate/oracle.ts'
 import type { Scenario } from '../simulate/scenario.ts'
 import { generateWork, type WorkItem } from '../simulate/workload.ts'
 import { openDrillGround } from './adapters/drill-ground.ts'
+import { watchEventLoop } from './adapters/event-loop.ts'
 import type { Contestant, DrillAddresses, DrillAnswer, DrillItem } from './contestant.ts'
 
 export interface DrillParts {
@@ -52,10 +53,11 @@ async function meet(parts: DrillParts, work: readonly WorkItem[], start: DrillPa
     contestant = await start(ground.addresses)
     await warmUp(contestant, work, clock)
     ground.begin()
+    const delayMs = watchEventLoop()
     const { board, shed, lost } = await play(contestant, work, matrix, clock)
     const trips = contestant.trips()
     const extra = trips === null ? null : { trips, shed, lost, hindsight: null }
-    return incidentRun(contestant.name, scenario, matrix, board.figures(), oracle, extra)
+    return { ...incidentRun(contestant.name, scenario, matrix, board.figures(), oracle, extra), disturbanceMs: delayMs() }
   } finally {
     await contestant?.close()
     await ground.close()

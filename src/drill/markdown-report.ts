@@ -78,14 +78,15 @@ function page(reports: readonly IncidentReport[], conditions: readonly string[])
     '',
     '**in time**: answered within the requirement, as the caller sees it, with its 95 % interval (Wilson). **of oracle**: that, as a share of what an oracle answers in time which knows every latency',
     'and every fault beforehand and respects capacity. **peers**: primary with the hard timeout, two retries with backoff on another target, then the fallback; a target rests for 5 s (scaled) after three failures. It is a policy, run on the same',
-    'two clients in the same drill, and nobody’s program. What failed enters the latencies with its hard timeout; what was refused at once has none.',
+    'two clients in the same drill, and nobody’s program. What failed enters the latencies with its hard timeout; what was refused at once has none. **late**: by how much the',
+    'process itself was late at the 99th percentile; where it is not small beside the requirements, the machine was busy and the figures are about that.',
     '',
     '![Share answered in time](in-time.svg)',
     '',
     '![99th percentile of the latency](p99.svg)',
     '',
-    '| incident | run | operations | in time | 95 % interval | of oracle | emergencies of oracle | attempts | p50 ms | p99 ms |',
-    '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+    '| incident | run | operations | in time | 95 % interval | of oracle | emergencies of oracle | attempts | p50 ms | p99 ms | late ms |',
+    '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
     ...reports.flatMap((report) => report.runs.map((run, index) => summaryRow(index === 0 ? report.scenario : '', run))),
     '',
     '## Goals',
@@ -103,7 +104,7 @@ function page(reports: readonly IncidentReport[], conditions: readonly string[])
 function summaryRow(scenario: string, run: IncidentRun): string {
   const { all } = run.figures
   const { share, low, high } = all.inTime
-  return `| ${[scenario, run.name, all.operations, percent(share), `${percent(low)} to ${percent(high)}`, percent(run.ofOracle), percent(run.emergencyOfOracle), all.attemptsPerOperation.toFixed(3), milliseconds(all.p50Ms), milliseconds(all.p99Ms)].join(' | ')} |`
+  return `| ${[scenario, run.name, all.operations, percent(share), `${percent(low)} to ${percent(high)}`, percent(run.ofOracle), percent(run.emergencyOfOracle), all.attemptsPerOperation.toFixed(3), milliseconds(all.p50Ms), milliseconds(all.p99Ms), run.disturbanceMs === null ? '' : milliseconds(run.disturbanceMs)].join(' | ')} |`
 }
 
 function incidentSection(report: IncidentReport): readonly string[] {

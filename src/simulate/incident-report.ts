@@ -31,6 +31,8 @@ export interface IncidentRun {
   readonly weightedOfOracle: number
   /** Slot time that went into answers in time, as a share of all slots; null where slots are not limited. */
   readonly goodput: number | null
+  /** By how much the process that was drilled was late at the 99th percentile, in ms; null on a virtual clock. */
+  readonly disturbanceMs: number | null
   /** What only the service has. */
   readonly extra: { readonly trips: number; readonly shed: number; readonly lost: number; readonly hindsight: HindsightFigures | null } | null
 }
@@ -56,6 +58,7 @@ export function incidentRun(name: string, scenario: Scenario, matrix: Matrix, fi
     emergencyOfOracle: share(paired?.emergency ?? figures.byType.emergency?.inTime.hits, oracle.byType.emergency?.inTime.hits),
     weightedOfOracle: weightedShareOf(figures, oracle, matrix),
     goodput: goodputOf(scenario, figures),
+    disturbanceMs: null,
     extra,
   }
 }

@@ -1,14 +1,14 @@
 /**
  * What could have been answered in time by somebody who knows everything beforehand: every latency and every fault. It sends
- * each operation once, to the place and at the instant at which it is answered soonest within the requirement, in the order
- * of priority and, among equals, the quickest answer first; it never uses more slots of a place than there are.
+ * each operation once, to the place and at the instant at which it is answered soonest within the requirement, the highest
+ * priority first and, among equals, in the order of arrival; it never uses more slots of a place than there are.
  *
- * Its limits, which make it a yardstick and not a bound: it considers the first three attempts at each place, beginning at the
- * arrival, at an instant at which a fault begins or ends, or (where slots are scarce) whenever one becomes free. Only
- * routes that the matrix allows. Pure.
+ * Its limits, which make it a yardstick and not a bound: of the first three attempts at a place it takes the first that is
+ * answered, beginning at the arrival, at an instant at which a fault begins or ends, or (where slots are scarce) as soon as
+ * one is free; and it does not prefer short work to long. Only routes that the matrix allows. Pure.
  */
 import { operationLimits, priorityRank, type Matrix, type Route } from '../operation/matrix.ts'
-import type { Fates } from './fate.ts'
+import type { Fate, Fates } from './fate.ts'
 import { placesOf, type Place, type Scenario } from './scenario.ts'
 import type { WorkItem } from './workload.ts'
 
@@ -37,7 +37,7 @@ export function foresee(scenario: Scenario, matrix: Matrix, fates: Fates, work: 
   const timetables = new Map(scenario.places.flatMap((place) => (place.slots === null ? [] : [[place.id, new Timetable(place.slots, scenario.scale)]])))
   const verdicts: OracleVerdict[] = []
   const planned = work.map((item) => ({ item, options: optionsOf(item, scenario, matrix, fates, edges) }))
-  planned.sort((a, b) => rankOf(a.item, matrix) - rankOf(b.item, matrix) || shortest(a.options) - shortest(b.options) || a.item.index - b.item.index)
+  planned.sort((a, b) => rankOf(a.item, matrix) - rankOf(b.item, matrix) || a.item.index - b.item.index)
   for (const { item, options } of planned) {
     const { latencyRequirementMs, hardTimeoutMs } = operationLimits(matrix[item.type])
     let best: { readonly option: Option; readonly beginsAtMs: number } | null = null
@@ -70,27 +70,28 @@ function optionsOf(item: WorkItem, scenario: Scenario, matrix: Matrix, fates: Fa
   const options: Option[] = []
   for (const route of routes) {
     for (const place of placesOf(scenario, route)) {
-      for (let turn = 0; turn < turns; turn += 1) {
-        for (const beginsAtMs of instants) {
-          const fate = fates.of(item, place, turn, beginsAtMs)
-          if (fate.kind !== 'answers') continue
-          const judgedMs = item.mode === 'stream' ? fate.firstContentMs : fate.totalMs
-          if (beginsAtMs + judgedMs <= dueMs) options.push({ place, beginsAtMs, judgedMs, totalMs: fate.totalMs })
-        }
+      for (const beginsAtMs of instants) {
+        const fate = firstAnswer(fates, item, place, beginsAtMs)
+        if (fate === null) continue
+        const judgedMs = item.mode === 'stream' ? fate.firstContentMs : fate.totalMs
+        if (beginsAtMs + judgedMs <= dueMs) options.push({ place, beginsAtMs, judgedMs, totalMs: fate.totalMs })
       }
     }
   }
   return options
 }
 
-function rankOf(item: WorkItem, matrix: Matrix): number {
-  return item.type === 'emergency' ? -1 : priorityRank(matrix[item.type].priority)
+/** Of the attempts there, the first that is answered: a quicker one behind it cannot be had without spending it. */
+function firstAnswer(fates: Fates, item: WorkItem, place: Place, beginsAtMs: number): Extract<Fate, { readonly kind: 'answers' }> | null {
+  for (let turn = 0; turn < turns; turn += 1) {
+    const fate = fates.of(item, place, turn, beginsAtMs)
+    if (fate.kind === 'answers') return fate
+  }
+  return null
 }
 
-function shortest(options: readonly Option[]): number {
-  let totalMs = Number.POSITIVE_INFINITY
-  for (const option of options) totalMs = Math.min(totalMs, option.totalMs)
-  return totalMs
+function rankOf(item: WorkItem, matrix: Matrix): number {
+  return item.type === 'emergency' ? -1 : priorityRank(matrix[item.type].priority)
 }
 
 /** ms at the scale of the matrix: how finely slots are handed out. */

@@ -14,13 +14,13 @@ export function milliseconds(value: number): string {
   return Number.isNaN(value) ? '–' : value < 10 ? value.toFixed(1) : value.toFixed(0)
 }
 
-const summaryHead = ['incident', 'run', 'ops', 'in time', '95 % interval', 'of oracle', 'emergency', 'attempts', 'hedges', 'p50', 'p99', 'trips', 'shed'] as const
+const summaryHead = ['incident', 'run', 'ops', 'in time', '95 % interval', 'of oracle', 'emergency', 'attempts', 'hedges', 'p50', 'p99', 'trips', 'shed', 'late'] as const
 
 /** One line per run, the oracle's last. */
 export function summaryTable(reports: readonly IncidentReport[]): string {
   const rows = reports.flatMap((report) => [
     ...report.runs.map((run, index) => [index === 0 ? report.scenario : '', ...runCells(run)]),
-    ...(report.oracle.all.operations === 0 ? [] : [['', 'oracle', ...figureCells(report.oracle.all), '', '', '', '', milliseconds(report.oracle.all.p50Ms), milliseconds(report.oracle.all.p99Ms), '', '']]),
+    ...(report.oracle.all.operations === 0 ? [] : [['', 'oracle', ...figureCells(report.oracle.all), '', '', '', '', milliseconds(report.oracle.all.p50Ms), milliseconds(report.oracle.all.p99Ms), '', '', '']]),
   ])
   return aligned([summaryHead, ...rows])
 }
@@ -38,6 +38,7 @@ function runCells(run: IncidentRun): readonly string[] {
     milliseconds(all.p99Ms),
     run.extra === null ? '' : String(run.extra.trips),
     run.extra === null ? '' : String(run.extra.shed),
+    run.disturbanceMs === null ? '' : milliseconds(run.disturbanceMs),
   ]
 }
 
