@@ -64,6 +64,33 @@ describe('several instances on one store', () => {
     expect(two.pager.received).toEqual([])
   })
 
+  it('two operators who act at the same instant on different instances both succeed', async () => {
+    const [one, two] = await openTwo()
+    for (const lab of [one, two]) lab.set({ ...mcpDown, budgetUsed: 0.9 })
+    await one.pass(minute)
+    const idOf = (rule: string): string => one.manager.list().find((alert) => alert.rule === rule)?.id ?? ''
+    await Promise.all([one.manager.acknowledge(idOf('budget'), 'anna'), two.manager.acknowledge(idOf('mcp-router-failure'), 'berta'), two.manager.suppress({ rule: 'x', durationMs: minute, reason: null }, 'berta')])
+    await one.pass(tick)
+    for (const lab of [one, two]) expect(new Set(lab.manager.list().map((alert) => alert.acknowledgedBy))).toEqual(new Set(['anna', 'berta']))
+    expect(one.manager.suppressions()).toHaveLength(1)
+  })
+
+  it('what is acknowledged on one that has lost the store holds everywhere when it is back', async () => {
+    const clock = createVirtualClock()
+    const store = createMemoryStateStore(clock)
+    const cut = switchable(store)
+    const one = await openLab({ clock, store: cut, instanceId: 'one', readings: mcpDown })
+    const two = await openLab({ clock, store, instanceId: 'two', readings: mcpDown })
+    const id = one.manager.list()[0]?.id ?? ''
+    cut.isOff = true
+    await one.pass(minute)
+    await one.manager.acknowledge(id, 'anna')
+    expect(two.manager.get(id)).toMatchObject({ status: 'firing' })
+    cut.isOff = false
+    await one.pass(2 * tick)
+    expect(two.manager.get(id)).toMatchObject({ status: 'acknowledged', acknowledgedBy: 'anna' })
+  })
+
   it('when the one that evaluates goes, the other takes over at once, with what it has seen, and pages once for what was pending', async () => {
     const [one, two] = await openTwo()
     one.set(directDown)
@@ -289,6 +316,15 @@ describe('the runbook’s automatic actions', () => {
     expect(lab.pages()).toEqual([])
     expect(lab.commands).toMatchObject([{ route: 'direct' }])
   })
+})
+
+it('a lever that hangs does not stop the ticks', async () => {
+  const lab = await openLab({ preferRoute: () => new Promise<void>(() => {}) })
+  lab.set(mcpDown)
+  await lab.pass(minute)
+  lab.set({ ...mcpDown, budgetUsed: 0.9 })
+  await lab.pass(minute)
+  expect(lab.active()).toEqual(['budget', 'mcp-router-failure'])
 })
 
 describe('what operators do', () => {

@@ -16,6 +16,7 @@ import type { CancelSchedule, Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Ids } from '../runtime/ids.ts'
 import type { Random } from '../runtime/random.ts'
+import { withinTime } from '../store/adapters/within-time.ts'
 import type { StateStore } from '../store/state-store.ts'
 import { alertView, type AlertView } from './adapters/alert-view.ts'
 import { createBookKeeper } from './adapters/book-keeper.ts'
@@ -118,7 +119,9 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
   let settings = parts.settings
   const { tickMs } = settings
   const leaseMs = Math.max(alertLimits.leaseLeastMs, tickMs * alertLimits.leaseTicks)
-  const bookStore = createBookStore(parts.store, clock, `${parts.instanceId} ${ids.next('alrt')}`, Math.max(alertLimits.leaseLeastMs, tickMs))
+  /** ms that a store or a lever may take. */
+  const callMs = Math.max(alertLimits.leaseLeastMs, tickMs)
+  const bookStore = createBookStore(parts.store, clock, `${parts.instanceId} ${ids.next('alrt')}`, callMs)
   const keeper = createBookKeeper(bookStore, clock)
   const deliveries = createDeliveries(clock, parts.random, notifiers, onSettled)
   const heartbeat = parts.heartbeat === null ? null : createHeartbeatSchedule(clock, parts.heartbeat)
@@ -251,7 +254,7 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
       return
     }
     try {
-      await parts.actions.preferRoute(said.route, said.reason, said.untilMs)
+      await withinTime(clock, Promise.resolve(parts.actions.preferRoute(said.route, said.reason, said.untilMs)), callMs, 'The lever')
       isPreferenceSaid = true
     } catch {
       // Said again at the next tick; an end that cannot be said comes by itself at its time.

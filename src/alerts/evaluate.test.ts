@@ -138,6 +138,15 @@ test('a source that throws is unknown, not well', async () => {
   expect(lab.active()).toEqual(['system-down'])
 })
 
+test.each([
+  { failedOperations: 2, fires: [], why: 'two failures on a quiet night are all that there is of an error rate' },
+  { failedOperations: 3, fires: ['high-error-rate'], why: 'three are no chance' },
+])('an error rate of $failedOperations failed operations: $why', async ({ failedOperations, fires }) => {
+  const lab = await openLab({ readings: { ...calm, errorRate: 1, failedOperations } })
+  await lab.pass(10 * minute)
+  expect(lab.active()).toEqual(fires)
+})
+
 test('a component that is switched off takes its alert with it', async () => {
   const lab = await openLab({ readings: withLevel(calm, 'log-aggregator', 'degraded') })
   await lab.pass(11 * minute)

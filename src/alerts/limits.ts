@@ -6,6 +6,8 @@
 export const alertLimits = {
   /** Share of the ticks of a rule's time in which its condition must be there (runbook, "Alert rules"). */
   holdsShare: 0.8,
+  /** Failed operations below which an error rate is chance: one that fails at night is 100 % of its five minutes. */
+  leastFailures: 3,
   /** ms after a cause is over in which its symptoms are still held back: error rate and P95 look back over 5 min. */
   aftermathMs: 300_000,
   /** ms for which an alert that an operator resolved is not raised again: the mending must have its chance to show. */

@@ -6,6 +6,7 @@
  * component, and the worst counts: an alert is per rule and component. It must not know time: how long a condition has to
  * be there is `tick-window.ts`.
  */
+import { alertLimits } from './limits.ts'
 import { healthRanks, type CompleteReadings, type HealthLevel } from './readings.ts'
 import type { AlertRule, Condition, FigureReading } from './rules.ts'
 
@@ -76,7 +77,7 @@ interface Figure {
 function figureOf(reading: Exclude<FigureReading, 'latency_to_target'>, readings: CompleteReadings): Figure {
   switch (reading) {
     case 'error_rate':
-      return shareFigure('error rate', readings.errorRate)
+      return errorFigure(readings)
     case 'routing_efficiency':
       return shareFigure('routing efficiency', readings.routingEfficiency)
     case 'fallback_rate':
@@ -103,6 +104,12 @@ function figureOf(reading: Exclude<FigureReading, 'latency_to_target'>, readings
     default:
       return reading satisfies never
   }
+}
+
+function errorFigure(readings: CompleteReadings): Figure {
+  const { errorRate, failedOperations } = readings
+  const isChance = errorRate !== null && failedOperations !== undefined && failedOperations < alertLimits.leastFailures
+  return isChance ? { value: 0, says: `error rate ${percent(errorRate)} of too few failures`, isShare: true } : shareFigure('error rate', errorRate)
 }
 
 function queueFigure(readings: CompleteReadings): Figure {

@@ -44,6 +44,8 @@ export interface AlertReadings {
   readonly systemHealth: HealthLevel | null
   readonly components: Readonly<Record<string, ComponentReading>>
   readonly errorRate: number | null
+  /** Of how many failed operations the error rate speaks; left out where that is not counted. */
+  readonly failedOperations?: number
   readonly routingEfficiency: number | null
   readonly fallbackRate: number | null
   readonly latency: readonly LatencyReading[]

@@ -7,8 +7,8 @@
  */
 import type { JsonValue } from '../../operation/converse.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import { withinTime } from '../../store/adapters/within-time.ts'
 import type { StateRecord, StateStore } from '../../store/state-store.ts'
-import { StoreError } from '../../store/store-error.ts'
 import { readBook, type AlertBook } from '../alert-book.ts'
 import type { Windows } from '../evaluate.ts'
 
@@ -45,11 +45,7 @@ interface Lease {
 
 /** @param holder unique to this process, so that a restarted one does not take itself for the one before */
 export function createBookStore(store: StateStore, clock: Clock, holder: string, callMs: number): BookStore {
-  const bounded = <Value>(call: Promise<Value>): Promise<Value> =>
-    new Promise((resolve, reject) => {
-      const cancel = clock.schedule(clock.monotonicMs() + callMs, () => reject(new StoreError('unavailable', `The store did not answer within ${callMs} ms.`)))
-      call.then(resolve, reject).finally(cancel)
-    })
+  const bounded = <Value>(call: Promise<Value>): Promise<Value> => withinTime(clock, call, callMs, 'The store')
 
   return {
     async read() {

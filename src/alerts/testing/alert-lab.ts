@@ -80,7 +80,7 @@ export interface LabOptions {
   readonly settings?: Partial<AlertSettings>
   readonly notifiers?: readonly Notifier[]
   readonly heartbeat?: Heartbeat
-  readonly preferRoute?: (command: RouteCommand) => void
+  readonly preferRoute?: (command: RouteCommand) => void | Promise<void>
   readonly readings?: AlertReadings
 }
 
@@ -107,8 +107,9 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     heartbeat: options.heartbeat ?? null,
     actions: {
       preferRoute(route, reason, untilMs) {
-        options.preferRoute?.({ route, reason, untilMs })
+        const pulled = options.preferRoute?.({ route, reason, untilMs })
         commands.push({ route, reason, untilMs })
+        return pulled
       },
     },
     events: stream,
