@@ -101,9 +101,12 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     authenticate(credentials) {
       const { auth: current, server } = parts.config()
       if (current !== auth) follow(current)
+      const outcome = authenticate(credentials, auth, ring)
+      // A configured key is no guess. Were it refused because others at its address guess, one misconfigured client behind a
+      // load balancer could lock every emergency out.
+      if (outcome.kind === 'principal') return outcome
       const refusal = lockedOut(credentials, server.trustedProxies)
       if (refusal !== null) return refusal
-      const outcome = authenticate(credentials, auth, ring)
       if (outcome.kind !== 'token') return settle(outcome, credentials, server.trustedProxies)
       if (auth === null || auth.jwt === null || verifier === null) throw new Error('a token is only looked for where an issuer is configured')
       return verify(outcome.token, auth.jwt, verifier.tokens).then((verified) => settle(verified, credentials, server.trustedProxies))

@@ -106,7 +106,7 @@ export const authSchema = orNull(
       lockout: section('Addresses that guess.', {
         failures: whole({ description: 'Wrong keys or tokens of one address within the window after which it is locked out; 0 locks nobody out.', unit: 'failures', minimum: 0, maximum: 100_000, default: 20, reload: 'live' }),
         windowMs: whole({ description: 'The window in which they are counted.', unit: 'ms', minimum: 1_000, maximum: 86_400_000, default: 60_000, reload: 'live' }),
-        lockMs: whole({ description: 'How long the address is refused then, whatever it presents.', unit: 'ms', minimum: 1_000, maximum: 86_400_000, default: 60_000, reload: 'live' }),
+        lockMs: whole({ description: 'How long the address is refused then, unless it presents a configured key.', unit: 'ms', minimum: 1_000, maximum: 86_400_000, default: 60_000, reload: 'live' }),
       }),
     },
     { description: '', reload: 'live' },

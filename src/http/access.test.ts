@@ -109,11 +109,11 @@ describe('an address that guesses', () => {
       request.end()
     })
 
-  it('is locked out, told how long, and logged once; a good key from another address gets in', async () => {
+  it('is locked out, told how long, and logged once; a configured key gets in all the same', async () => {
     service = await startTestService(() => answers, { server, auth: { keys, lockout: { failures: 3, lockMs: 90_000 } } })
     for (let count = 0; count < 3; count += 1) expect((await from('127.0.0.2', `wrong-${count}`)).status).toBe(401)
-    for (const key of ['wrong', 'admin-key-of-the-tests']) expect(await from('127.0.0.2', key)).toEqual({ status: 429, retryAfter: '90' })
-    expect((await from('127.0.0.3', 'admin-key-of-the-tests')).status).toBe(200)
+    expect(await from('127.0.0.2', 'wrong')).toEqual({ status: 429, retryAfter: '90' })
+    for (const address of ['127.0.0.2', '127.0.0.3']) expect((await from(address, 'admin-key-of-the-tests')).status).toBe(200)
     const told = service.published.filter(({ type }) => type === 'authentication_failed' || type === 'address_locked_out')
     expect(told.map(({ type }) => type)).toEqual(['authentication_failed', 'authentication_failed', 'authentication_failed', 'address_locked_out'])
     expect(told.at(-1)).toMatchObject({ remoteAddress: '127.0.0.2', failures: 3, lockMs: 90_000 })
