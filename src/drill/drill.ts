@@ -10,7 +10,7 @@ import type { Matrix } from '../operation/matrix.ts'
 import { sleep, type Clock } from '../runtime/clock.ts'
 import { createSeededRandom } from '../runtime/random.ts'
 import { Fates } from '../simulate/fate.ts'
-import { Scoreboard, type Outcome } from '../simulate/figures.ts'
+import { Scoreboard, servedBefore, type Outcome } from '../simulate/figures.ts'
 import { incidentRun, oracleFigures, type IncidentReport, type IncidentRun } from '../simulate/incident-report.ts'
 import { foresee } from '../simulate/oracle.ts'
 import type { Scenario } from '../simulate/scenario.ts'
@@ -54,7 +54,7 @@ async function meet(parts: DrillParts, work: readonly WorkItem[], start: DrillPa
     await warmUp(contestant, work, clock)
     ground.begin()
     const delayMs = watchEventLoop()
-    const { board, shed, lost } = await play(contestant, work, matrix, clock)
+    const { board, shed, lost } = await play(contestant, work, matrix, clock, scenario.durationMs)
     const trips = contestant.trips()
     const extra = trips === null ? null : { trips, shed, lost, hindsight: null }
     return { ...incidentRun(contestant.name, scenario, matrix, board.figures(), oracle, extra), disturbanceMs: delayMs() }
@@ -74,7 +74,7 @@ async function warmUp(contestant: Contestant, work: readonly WorkItem[], clock: 
   await sleep(clock, restMs)
 }
 
-async function play(contestant: Contestant, work: readonly WorkItem[], matrix: Matrix, clock: Clock): Promise<{ readonly board: Scoreboard; readonly shed: number; readonly lost: number }> {
+async function play(contestant: Contestant, work: readonly WorkItem[], matrix: Matrix, clock: Clock, durationMs: number): Promise<{ readonly board: Scoreboard; readonly shed: number; readonly lost: number }> {
   const board = new Scoreboard()
   let shed = 0
   let lost = 0
@@ -83,7 +83,7 @@ async function play(contestant: Contestant, work: readonly WorkItem[], matrix: M
     try {
       const answer = await contestant.submit(item)
       if (answer.refused) shed += 1
-      board.add(outcomeOf(item, answer, matrix))
+      board.add(outcomeOf(item, { ...answer, servedMs: servedBefore(durationMs, clock.monotonicMs() - beganAtMs, answer.servedMs) }, matrix))
     } catch {
       // Nobody told what became of it: that is what "lost" means, and it is reported.
       lost += 1

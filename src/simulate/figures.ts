@@ -16,10 +16,15 @@ export interface Outcome {
   readonly latencyMs: number | null
   readonly attempts: number
   readonly hedges: number
-  /** How long the attempt that answered took a slot; 0 without one. */
+  /** How long the attempt that answered took a slot while operations came in; 0 without one. */
   readonly servedMs: number
   /** A succeeded operation with the wrong text. */
   readonly wrong: boolean
+}
+
+/** Of what was served, the part before the instant: what is served after the last arrival says nothing about overload. */
+export function servedBefore(instantMs: number, endedAtMs: number, servedMs: number): number {
+  return Math.max(0, Math.min(endedAtMs, instantMs) - (endedAtMs - servedMs))
 }
 
 export interface Share {

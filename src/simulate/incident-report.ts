@@ -29,7 +29,7 @@ export interface IncidentRun {
   readonly ofOracle: number
   readonly emergencyOfOracle: number
   readonly weightedOfOracle: number
-  /** Slot time that went into answers in time, as a share of all slots; null where slots are not limited. */
+  /** Slot time that went into answers in time, as a share of all slots while operations came in; null where slots are not limited. */
   readonly goodput: number | null
   /** By how much the process that was drilled was late at the 99th percentile, in ms; null on a virtual clock. */
   readonly disturbanceMs: number | null
@@ -69,7 +69,7 @@ function goodputOf(scenario: Scenario, figures: RunFigures): number | null {
     if (place.slots === null) return null
     slots += place.slots
   }
-  return Math.min(1, figures.all.usefulMs / (slots * scenario.durationMs))
+  return figures.all.usefulMs / (slots * scenario.durationMs)
 }
 
 /** Over several incidents, operation by operation; a miss is what the oracle would have answered in time. */

@@ -8,6 +8,7 @@
  * one is free; and it does not prefer short work to long. Only routes that the matrix allows. Pure.
  */
 import { operationLimits, priorityRank, type Matrix, type Route } from '../operation/matrix.ts'
+import { servedBefore } from './figures.ts'
 import type { Fate, Fates } from './fate.ts'
 import { placesOf, type Place, type Scenario } from './scenario.ts'
 import type { WorkItem } from './workload.ts'
@@ -16,7 +17,7 @@ export interface OracleVerdict {
   readonly inTime: boolean
   /** From the arrival, by which the operation is judged; the hard timeout where it was not answered in time. */
   readonly latencyMs: number
-  /** How long it took a slot; 0 where it was not answered in time. */
+  /** How long it took a slot while operations came in; 0 where it was not answered in time. */
   readonly servedMs: number
 }
 
@@ -55,7 +56,7 @@ export function foresee(scenario: Scenario, matrix: Matrix, fates: Fates, work: 
       continue
     }
     timetables.get(best.option.place.id)?.take(best.beginsAtMs, best.option.totalMs)
-    verdicts[item.index] = { inTime: true, latencyMs: bestEndMs - item.atMs, servedMs: best.option.totalMs }
+    verdicts[item.index] = { inTime: true, latencyMs: bestEndMs - item.atMs, servedMs: servedBefore(scenario.durationMs, best.beginsAtMs + best.option.totalMs, best.option.totalMs) }
   }
   return verdicts
 }

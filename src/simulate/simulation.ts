@@ -17,7 +17,7 @@ import type { EventStream } from '../runtime/event-stream.ts'
 import { createSeededRandom } from '../runtime/random.ts'
 import { createVirtualClock, type VirtualClock } from '../runtime/virtual-clock.ts'
 import { Fates } from './fate.ts'
-import { Scoreboard, type Outcome, type RunFigures } from './figures.ts'
+import { Scoreboard, servedBefore, type Outcome, type RunFigures } from './figures.ts'
 import { HindsightTruth, type HindsightFigures } from './hindsight-truth.ts'
 import { createPeerRunner } from './peer-policy.ts'
 import { placesOf, type Scenario } from './scenario.ts'
@@ -78,7 +78,7 @@ export function simulateRouter(parts: SimulationParts, settings: RouterSettings)
     router.run(operation, {
       ...deaf,
       onResult(result) {
-        const outcome = outcomeOf(item, result, operation.hardTimeoutMs)
+        const outcome = outcomeOf(item, result, operation.hardTimeoutMs, stage)
         if (result.error?.code === 'overloaded') shed += 1
         truth.onEnd(item, result)
         board.add(outcome)
@@ -105,7 +105,7 @@ export function simulatePeers(parts: SimulationParts, matrix: Matrix): RunFigure
   stage.play(parts.work, (operation, item, done) => {
     runner.run(operation, ({ answered, latencyMs, attempts, servedMs }) => {
       const inTime = answered && latencyMs <= operation.latencyRequirementMs
-      const outcome: Outcome = { index: item.index, type: item.type, answered, inTime, latencyMs: answered ? latencyMs : operation.hardTimeoutMs, attempts, hedges: 0, servedMs, wrong: false }
+      const outcome: Outcome = { index: item.index, type: item.type, answered, inTime, latencyMs: answered ? latencyMs : operation.hardTimeoutMs, attempts, hedges: 0, servedMs: stage.servedInTime(servedMs), wrong: false }
       board.add(outcome)
       parts.onOutcome?.(outcome)
       done()
@@ -115,7 +115,7 @@ export function simulatePeers(parts: SimulationParts, matrix: Matrix): RunFigure
 }
 
 /** As the figures count it. What failed counts with its hard timeout, by which it would have been given up. */
-function outcomeOf(item: WorkItem, result: OperationResult, hardTimeoutMs: number): Outcome {
+function outcomeOf(item: WorkItem, result: OperationResult, hardTimeoutMs: number, stage: Stage): Outcome {
   const answered = result.status === 'succeeded'
   const { basis, totalMs, timeToFirstTokenMs } = result.latency
   const judgedMs = basis === 'first_content' ? (timeToFirstTokenMs ?? totalMs) : totalMs
@@ -123,7 +123,7 @@ function outcomeOf(item: WorkItem, result: OperationResult, hardTimeoutMs: numbe
   let servedMs = 0
   for (const { reason, outcome, durationMs } of result.attempts) {
     if (reason === 'hedge') hedges += 1
-    if (outcome === 'succeeded') servedMs = durationMs
+    if (outcome === 'succeeded') servedMs = stage.servedInTime(durationMs)
   }
   return {
     index: item.index,
@@ -162,6 +162,11 @@ class Stage implements SimulatedWorld {
     const live = this.#live.get(operation.id)
     if (live === undefined) throw new Error(`${operation.id} does not run`)
     return live
+  }
+
+  /** Of what has just been served, the part while operations came in. */
+  servedInTime(servedMs: number): number {
+    return servedBefore(this.scenario.durationMs, this.clock.monotonicMs(), servedMs)
   }
 
   play(work: Iterable<WorkItem>, run: Play): void {
