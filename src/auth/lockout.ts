@@ -1,6 +1,6 @@
 /**
- * The lock-out of addresses that guess: after so many wrong keys or tokens within a window, everything that an address
- * presents is refused for a while, right or wrong, so that a guess does not tell whether it was right.
+ * The lock-out of addresses that guess: after so many wrong keys or tokens within a window, an address is refused for a
+ * while. A configured key is let in before the lock-out is asked (`authenticator.ts`), since it is no guess.
  *
  * It is told what failed, where and when, and holds no clock. What stands for an address is the caller's choice
  * (`networkOf`: an IPv6 network is one party).
