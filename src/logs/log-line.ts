@@ -4,9 +4,10 @@
  * event holds one.
  */
 import type { SystemEvent } from '../operation/system-event.ts'
+import { alertLine } from './alert-line.ts'
 
 /** The runbook's, section "Monitoring", and those of the configuration and of changes of health. */
-export const logEventNames = ['ROUTING_DECISION', 'ERROR', 'PERFORMANCE_WARNING', 'ALERT', 'CIRCUIT_BREAKER', 'SECURITY', 'PII_DETECTED', 'CONFIGURATION', 'HEALTH'] as const
+export const logEventNames = ['ROUTING_DECISION', 'ERROR', 'PERFORMANCE_WARNING', 'ALERT', 'CIRCUIT_BREAKER', 'SECURITY', 'PII_DETECTED', 'CONFIGURATION', 'HEALTH', 'LEVER', 'AUDIT'] as const
 export type LogEventName = (typeof logEventNames)[number]
 
 export type LogUrgency = 'error' | 'warn' | 'info' | 'debug'
@@ -89,6 +90,13 @@ export function logLinesOf(event: SystemEvent): readonly LogLine[] {
       const isDown = event.to === 'critical' || event.to === 'unhealthy'
       return [{ urgency: isDown ? 'error' : event.to === 'degraded' ? 'warn' : 'info', event: 'HEALTH', component: event.component, message: `${event.component} is ${event.to}: ${event.reason}`, fields: { from: event.from, to: event.to } }]
     }
+    case 'alert_raised':
+    case 'alert_acknowledged':
+    case 'alert_resolved':
+    case 'alert_escalated':
+    case 'alerts_suppressed':
+    case 'notification_failed':
+      return [alertLine(event)]
     case 'config_reloaded':
       return [{ urgency: 'info', event: 'CONFIGURATION', component: 'hybrid-router', message: 'the configuration was loaded again', fields: { changed: event.changed, needsRestart: event.needsRestart } }]
     case 'config_rejected':
@@ -101,6 +109,24 @@ export function logLinesOf(event: SystemEvent): readonly LogLine[] {
           fields: { errors: event.errors },
         },
       ]
+    case 'lever_pulled':
+      // Everything that the audit record holds: where the trail cannot be written, this line is what there is.
+      return [
+        {
+          urgency: 'warn',
+          event: 'LEVER',
+          component: event.component,
+          message: `${event.who} pulled ${event.lever}`,
+          ...(event.correlationId === null ? {} : { correlationId: event.correlationId }),
+          fields: { lever: event.lever, who: event.who, automatic: event.automatic, reason: event.reason, untilMs: event.untilMs, auditId: event.auditId, changed: event.changed },
+        },
+      ]
+    case 'lever_ended':
+      return [{ urgency: 'warn', event: 'LEVER', component: event.component, message: `${event.lever} has ended with its duration`, fields: { lever: event.lever, auditId: event.auditId } }]
+    case 'audit_head':
+      return [{ urgency: 'info', event: 'AUDIT', component: 'hybrid-router', message: 'the end of the audit trail; /admin/audit/verify takes both figures', fields: { sequence: event.sequence, hash: event.hash } }]
+    case 'audit_unwritten':
+      return [{ urgency: 'error', event: 'AUDIT', component: 'hybrid-router', message: 'audit records wait because the store cannot be written', fields: { waiting: event.waiting, reason: event.reason } }]
     default:
       return []
   }
