@@ -89,6 +89,7 @@ function direct(sources: HealthSources): HealthComponent {
       id: `direct:${target.id}`,
       title: target.id,
       carries,
+      seesLess: true,
       standing: () => openBreaker(sources, 'direct', target.id),
       async probe(deadlineMs) {
         const check = await client.checkConnection(target.id, deadlineMs)
@@ -133,6 +134,7 @@ function mcp(sources: HealthSources): HealthComponent {
       id: `mcp:${name}`,
       title: name,
       carries: { route: 'mcp' as const, target: name },
+      seesLess: true,
       standing: () => openBreaker(sources, 'mcp', name),
       async probe() {
         const view = await sources.mcp.checkServer(name)

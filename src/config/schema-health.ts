@@ -16,6 +16,14 @@ export const healthSchema = section('The Health Checker. Traffic tells first; wh
   timeoutMs: whole({ description: 'How long a probe may take.', unit: 'ms', minimum: 50, maximum: 60_000, default: 5_000, reload: 'live' }),
   worsensAfter: whole({ description: 'Bad observations in a row after which a level worsens.', unit: 'observations', minimum: 1, maximum: 100, default: 3, reload: 'live' }),
   recoversAfter: whole({ description: 'Good observations in a row after which it recovers.', unit: 'observations', minimum: 1, maximum: 100, default: 5, reload: 'live' }),
+  trustTrafficMs: whole({
+    description: 'How long failed traffic outranks probes that succeed: a free probe cannot see whether operations are answered.',
+    unit: 'ms',
+    minimum: 0,
+    maximum: hourMs,
+    default: 60_000,
+    reload: 'live',
+  }),
   canary: section('A real operation on every target from time to time, for which the provider charges: the only probe that sees what a model answers when there is no traffic.', {
     enabled: flag({ description: 'Whether it is done.', default: false, reload: 'live' }),
     intervalMs: whole({ description: 'Between two of them on one target without traffic.', unit: 'ms', minimum: 10_000, maximum: dayMs, default: 300_000, reload: 'live' }),

@@ -7,7 +7,7 @@ import { operationOf } from '../metrics/testing/happenings.ts'
 import { startHealthChecker, type Finding, type HealthChecker, type HealthComponent, type HealthSubject } from './health-checker.ts'
 import type { KnownLevel } from './health-level.ts'
 
-const settings = { intervalMs: 10_000, undecidedIntervalMs: 2_000, timeoutMs: 5_000, worsensAfter: 3, recoversAfter: 5 }
+const settings = { intervalMs: 10_000, undecidedIntervalMs: 2_000, timeoutMs: 5_000, worsensAfter: 3, recoversAfter: 5, trustTrafficMs: 60_000 }
 const healthy: Finding = { level: 'healthy', reason: 'It answers', responseTimeMs: 3 }
 const down: Finding = { level: 'critical', reason: 'No connection', responseTimeMs: null }
 
@@ -42,6 +42,7 @@ function worldWith(answers: Answers, ...targets: string[]): World {
     id: `direct:${target}`,
     title: target,
     carries: { route: 'direct', target },
+    seesLess: true,
     standing: () => made.standing.get(target) ?? null,
     probe: () => {
       made.probes.set(target, (made.probes.get(target) ?? 0) + 1)
@@ -184,6 +185,35 @@ describe('traffic', () => {
       await w.clock.advanceAsync(1_000)
     }
     expect([part(w, 'a'), part(w, 'b'), level(w)]).toEqual(['critical', 'healthy', 'degraded'])
+  })
+
+  it('that fails now and then, while probes in between succeed, is a failure all the same, until it is long past', async () => {
+    const w = world('a')
+    await w.clock.advanceAsync(1)
+    for (let minute = 0; minute < 3; minute += 1) {
+      attempt(w, 'a', 'failed')
+      await w.clock.advanceAsync(30_000)
+    }
+    expect(w.checker.components()[0]).toMatchObject({ status: 'critical', message: '1 of 1 attempts failed, although a probe was answered.' })
+    await w.clock.advanceAsync(25_000)
+    expect(level(w)).toBe('critical')
+    await w.clock.advanceAsync(25_000)
+    expect(level(w)).toBe('healthy')
+  })
+
+  it('that succeeds again ends it without that wait', async () => {
+    const w = world('a')
+    await w.clock.advanceAsync(1)
+    for (let second = 0; second < 30; second += 1) {
+      attempt(w, 'a', 'failed')
+      await w.clock.advanceAsync(1_000)
+    }
+    expect(level(w)).toBe('critical')
+    for (let second = 0; second < 30; second += 1) {
+      attempt(w, 'a', 'succeeded')
+      await w.clock.advanceAsync(1_000)
+    }
+    expect(level(w)).toBe('healthy')
   })
 
   it('to targets that nobody watches is not kept', async () => {

@@ -1,7 +1,8 @@
 /**
  * The Health Checker: keeps the health of every component true, at the least cost. For each subject (a Bedrock target, an MCP
  * server, the store, a part of this process) it looks at the traffic since the last time; where there was none it probes.
- * Observations go through hysteresis; what stands against a subject in itself, such as an open breaker, outranks them.
+ * Traffic that failed outranks for a while a probe that succeeds but sees less: a control plane answers also when no model
+ * does. Observations go through hysteresis; what stands against a subject in itself, such as an open breaker, outranks them.
  *
  * A subject whose state is undecided is looked at more often, so that three bad or five good observations take seconds. A
  * probe is bounded in time, and of one subject never more than one is under way: while one hangs, that counts as a failure
@@ -36,6 +37,8 @@ export interface HealthSubject {
   readonly title: string
   /** Whose traffic speaks for it; null for what carries no operations. */
   readonly carries: { readonly route: Route; readonly target: string } | null
+  /** Its probe cannot see whether operations are answered, as that of a control plane cannot. */
+  readonly seesLess?: true
   /** Asked when there was no traffic. */
   probe(deadlineMs: number): Finding | Promise<Finding>
   /** What stands against it whatever traffic and probes say; null for nothing. */
@@ -60,6 +63,8 @@ export interface HealthSettings extends HysteresisSettings {
   readonly intervalMs: number
   readonly undecidedIntervalMs: number
   readonly timeoutMs: number
+  /** How long failed traffic outranks probes that see less and succeed. */
+  readonly trustTrafficMs: number
 }
 
 export interface SubjectView {
@@ -143,6 +148,8 @@ class Watched {
   lastCheckAtMs: number | null = null
   lastError: SubjectView['lastError'] = null
   details: JsonObject = {}
+  /** The last traffic that spoke against it; monotonic. */
+  failedTraffic: { readonly atMs: number; readonly reason: string } | null = null
 
   constructor(subject: HealthSubject, component: ComponentName, nowMs: number, dueMs: number) {
     this.subject = subject
@@ -304,7 +311,8 @@ class Checker implements HealthChecker {
     })
   }
 
-  #observed(watched: Watched, finding: Finding, by: 'traffic' | 'probe'): void {
+  #observed(watched: Watched, made: Finding, by: 'traffic' | 'probe'): void {
+    const finding = this.#weighed(watched, made, by)
     const { clock, events } = this.#parts
     const settings = this.#parts.settings()
     const { subject, component } = watched
@@ -327,6 +335,20 @@ class Checker implements HealthChecker {
     const undecidedMs = subject.undecidedIntervalMs ?? settings.undecidedIntervalMs
     watched.dueMs = clock.monotonicMs() + (isUndecided(watched.state) ? Math.min(intervalMs, undecidedMs) : intervalMs)
     this.#follow(component)
+  }
+
+  #weighed(watched: Watched, finding: Finding, by: 'traffic' | 'probe'): Finding {
+    const { level, reason } = finding
+    const nowMs = this.#parts.clock.monotonicMs()
+    if (by === 'traffic') {
+      watched.failedTraffic = level === null || isUsable(level) ? null : { atMs: nowMs, reason }
+      return finding
+    }
+    const { failedTraffic } = watched
+    if (failedTraffic === null || watched.subject.seesLess !== true || level !== 'healthy') return finding
+    if (nowMs - failedTraffic.atMs < this.#parts.settings().trustTrafficMs) return { ...finding, level: null, reason: `${failedTraffic.reason}, although a probe was answered` }
+    watched.failedTraffic = null
+    return finding
   }
 
   /** Notices that a component's level has changed with that of a subject. */

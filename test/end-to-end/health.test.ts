@@ -39,7 +39,7 @@ async function start(): Promise<Service> {
       server: { port: 0 },
       logs: { level: 'fatal' },
       store: { engine: 'sqlite', path: join(folder, 'store.db') },
-      health: { intervalMs: 100, undecidedIntervalMs: 100, timeoutMs: 1_000 },
+      health: { intervalMs: 100, undecidedIntervalMs: 100, timeoutMs: 1_000, trustTrafficMs: 500 },
       direct: {
         targets: [
           { id: 'frankfurt', region: 'eu-central-1', modelId: model, endpoint: first },
