@@ -93,7 +93,7 @@ const mcpAlternative = ['mcp'] as const
 
 function endedOf(operation: Operation): Omit<EndedDecision, 'decision'> {
   const { id, type, priority } = operation
-  return { operationId: id, operation: type, priority, tenant: null, decidedAt: '', status: 'succeeded', route: 'direct', target: 'target-0', basis: 'completion', latencyMs: 400, latencyRequirementMs: 10_000, slaMet: true, attempts: [] }
+  return { operationId: id, operation: type, priority, tenant: null, decidedAt: '', decidedAtMs: 0, status: 'succeeded', route: 'direct', target: 'target-0', basis: 'completion', latencyMs: 400, latencyRequirementMs: 10_000, slaMet: true, attempts: [] }
 }
 
 measure('decision', () => decideRoute(sync, runbookMatrix, conditions, 0))

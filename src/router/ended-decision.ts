@@ -19,6 +19,7 @@ export function endedDecision(operation: Operation, result: OperationResult, dec
     priority: operation.priority,
     tenant: operation.tenant,
     decidedAt: result.createdAt,
+    decidedAtMs: operation.arrivedAtMs,
     decision,
     status: result.status,
     route: result.route,

@@ -491,3 +491,110 @@ describe('places', () => {
     expect(direct.requests.at(-1)?.target).toBe('frankfurt')
   })
 })
+
+describe('the operators', () => {
+  const ended = { untilMs: 10_000 }
+
+  it('maintain: everything but emergencies is sent away until the end', () => {
+    const { clock, run } = setUp({}, bothRoutes, { overrides: { ...noOverrides, maintenance: ended } })
+    expect(run(operationOf('infrastructure')).heard.result()).toMatchObject({ attempts: [], error: { code: 'maintenance', status: 503, retryAfterMs: 10_000 } })
+    const emergency = run(operationOf('emergency'))
+    clock.advance(100)
+    expect(emergency.heard.result().status).toBe('succeeded')
+    clock.advance(9_900)
+    const later = run(operationOf('infrastructure'))
+    clock.advance(100)
+    expect(later.heard.result().status).toBe('succeeded')
+  })
+
+  it('declare an emergency: medium and low operations give way when half of the places are taken', () => {
+    const { run } = setUp({ direct: () => hangs(), mcp: () => hangs() }, bothRoutes, { overrides: { ...noOverrides, emergencyMode: ended } })
+    for (let count = 0; count < 4; count += 1) expect(run(operationOf('standard_analysis')).heard.results).toHaveLength(0)
+    expect(run(operationOf('background_task')).heard.result().error).toMatchObject({ code: 'overloaded', retryAfterMs: 1_000 })
+    expect(run(operationOf('infrastructure')).heard.results).toHaveLength(0)
+  })
+})
+
+describe('room', () => {
+  const tooMany: Fault = { kind: 'throttled', retryable: true, message: 'Too many requests' }
+  const one: Topology = { direct: { ...directOnly.direct, targets: ['frankfurt'] }, mcp: directOnly.mcp }
+
+  /** A target that takes two at a time, for a second each. */
+  function twoAtATime() {
+    let busy = 0
+    const set = setUp(
+      {
+        direct: () => {
+          if (busy >= 2) return fails(tooMany, 1)
+          busy += 1
+          set.clock.schedule(set.clock.monotonicMs() + 999, () => {
+            busy -= 1
+          })
+          return answers('done', 1_000)
+        },
+      },
+      one,
+    )
+    return set
+  }
+
+  it('is waited for in the order of urgency, and no longer than the requirement can be met', () => {
+    const { clock, run, router } = twoAtATime()
+    const order: string[] = []
+    const follow = (name: string, operation: Operation) => {
+      const { heard } = run({ ...operation, id: name })
+      return { heard, note: () => heard.results.length > 0 && !order.includes(name) && order.push(name) }
+    }
+    // The third finds out that two are all.
+    const all = ['a', 'b', 'c'].map((name) => follow(name, operationOf('infrastructure')))
+    clock.advance(10)
+    all.push(follow('low', operationOf('background_task')), follow('high', operationOf('implementation')), follow('high too', operationOf('implementation')), follow('emergency', operationOf('emergency')))
+    expect(router.waiting()).toBeGreaterThanOrEqual(4)
+    for (let turn = 0; turn < 80; turn += 1) {
+      clock.advance(100)
+      for (const each of all) each.note()
+    }
+    expect(order.slice(0, 2)).toEqual(['a', 'b'])
+    expect(order.indexOf('emergency')).toBeLessThan(order.indexOf('high'))
+    expect(order.indexOf('high')).toBeLessThan(order.indexOf('low'))
+    expect(order.indexOf('high too')).toBeLessThan(order.indexOf('low'))
+    for (const { heard } of all) expect(heard.result().status).toBe('succeeded')
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('that does not come in time is refused with the time to come back, and nothing is left waiting', () => {
+    const { clock, run, router } = twoAtATime()
+    for (let count = 0; count < 3; count += 1) run(operationOf('infrastructure'))
+    clock.advance(10)
+    const hurried = run(operationOf('implementation', { latencyRequirementMs: 500, hardTimeoutMs: 900 }))
+    clock.advance(500)
+    expect(hurried.heard.result()).toMatchObject({ attempts: [], error: { code: 'overloaded', status: 503 } })
+    clock.advance(5_000)
+    expect(router.waiting()).toBe(0)
+    expect(clock.pending()).toBe(0)
+  })
+})
+
+describe('the record of decisions', () => {
+  it('says of each what became of it and whether it was right, and how many were', () => {
+    const { clock, run, router } = setUp({ direct: () => answers('late', 12_000), mcp: () => hangs() }, bothRoutes, { chance: { ...defaultChanceSettings, aggressiveness: 0 } })
+    run(operationOf('infrastructure'))
+    clock.advance(12_000)
+    const quick = run(operationOf('standard_analysis'))
+    quick.running.cancel('requested')
+    const [cancelled, late] = router.decisions(10)
+    expect(late).toMatchObject({ operation: 'infrastructure', status: 'succeeded', slaMet: false, latencyMs: 12_000, decision: { reason: 'matrix' }, hindsight: { optimal: null } })
+    expect(cancelled).toMatchObject({ status: 'cancelled', hindsight: { optimal: null, basis: 'the operation was cancelled' } })
+    expect(router.efficiency(60_000).overall).toEqual({ optimalShare: null, judgedShare: 0, decisions: 2 })
+    expect(router.proposeThresholds({ mode: 'balanced', targetEfficiency: null })).toMatchObject({ records: 1, proposed: null })
+  })
+
+  it('finds a decision wrong when the other route answered in time by its own traffic', () => {
+    const { clock, run, router, published } = setUp({ direct: () => answers('late', 12_000) }, bothRoutes, { chance: { ...defaultChanceSettings, aggressiveness: 0 }, inFlightOperations: 100 })
+    for (let count = 0; count < 20; count += 1) run(operationOf('standard_analysis'))
+    run(operationOf('infrastructure'))
+    clock.advance(12_000)
+    expect(router.decisions(1)[0]).toMatchObject({ operation: 'infrastructure', hindsight: { optimal: false, regretMs: 11_900 } })
+    expect(published.filter((event) => event.type === 'decision_judged' && event.optimal === false)).toHaveLength(1)
+  })
+})

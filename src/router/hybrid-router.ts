@@ -5,8 +5,8 @@
  * It decides nothing but who is let in: with all places taken an operation is refused at once (`overloaded`), unless one that
  * only waits for room matters less; some places are kept for emergencies. An observer may be called before `run` returns.
  *
- * For operators and readers: `breakers`, `resetBreakers`, `enableBreakers`, `decisions` (with their verdicts) and
- * `efficiency`. A path that throws, ends twice or speaks after its end does no harm.
+ * For operators and readers: `breakers`, `resetBreakers`, `enableBreakers`, `decisions` (with their verdicts),
+ * `efficiency` and `proposeThresholds`. A path that throws, ends twice or speaks after its end does no harm.
  * Source: house design, "How an operation flows".
  */
 import type { PriceTable } from '../operation/cost.ts'
@@ -17,10 +17,11 @@ import type { Path } from '../operation/path.ts'
 import type { OperationRunner } from '../operation/runner.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import type { AttemptLimits } from '../routing/attempt-rules.ts'
-import type { ChanceSettings } from '../routing/chance-policy.ts'
+import { thresholdOf, type ChanceSettings } from '../routing/chance-policy.ts'
 import type { Conditions, Overrides, Topology } from '../routing/conditions.ts'
 import { decideRoute } from '../routing/decide-route.ts'
 import type { DecisionRecord, Efficiencies } from '../routing/decision-ledger.ts'
+import { proposeThresholds, type OptimizationWish, type ThresholdProposal } from '../routing/propose-thresholds.ts'
 import type { BreakerChoice, BreakerSnapshot, TargetStateSettings } from '../routing/target-states.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
@@ -81,6 +82,8 @@ export interface HybridRouter extends OperationRunner {
   decisions(limit: number): readonly DecisionRecord[]
   /** How many decisions were right, by hindsight, over the last `windowMs` (an hour at most). */
   efficiency(windowMs: number): Efficiencies
+  /** What other thresholds would have done with the last decisions, and which serves the wish best. */
+  proposeThresholds(wish: OptimizationWish): ThresholdProposal
   /** Resolves when nothing runs; what runs is left to end by itself. */
   drain(): Promise<void>
   /** Cancels everything that runs, and refuses what comes. */
@@ -107,6 +110,11 @@ export function createHybridRouter(parts: HybridRouterParts): HybridRouter {
     setDown: (route, target, down) => shared.states.setDown(route, target, down),
     decisions: (limit) => shared.ledger.recent(limit, shared.nowMs()),
     efficiency: (windowMs) => shared.ledger.efficiency(windowMs, shared.nowMs()),
+    proposeThresholds(wish) {
+      const { matrix, chance, retainedDecisions } = parts.settings()
+      const threshold = thresholdOf(chance.rescueThreshold, chance.aggressiveness)
+      return proposeThresholds(shared.ledger.recent(retainedDecisions, shared.nowMs()), matrix, threshold, chance.rescueShare, wish)
+    },
     drain: () => shared.drain(),
     close() {
       shared.closed = true

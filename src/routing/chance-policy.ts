@@ -60,7 +60,7 @@ const lookAgainShare = 1 / 8
 const shortestLookMs = 5
 /** Samples before an estimate may refuse work, the chance of a miss at which it does, and how much is let through to learn. */
 const doubtSamples = 20
-const hopelessChance = 0.99
+const hopelessChance = 0.95
 const letThroughShare = 0.05
 /** What waits is started as long as this share of its kind would still be in time: in overload all start at the latest instant. */
 const usualShare = 0.9

@@ -129,7 +129,8 @@ function raised(limit: number, state: ConcurrencyLimit, nowMs: number, settings:
 function decreased(state: ConcurrencyLimit, busy: number, factor: number, nowMs: number, settings: ConcurrencyLimitSettings): ConcurrencyLimit {
   const from = Math.min(state.limit ?? Number.POSITIVE_INFINITY, busy)
   const useful = Math.min(from, factor * usefulAt(state, nowMs, settings))
-  return { ...state, limit: Math.max(settings.lowest, useful, from * factor), lastDecreaseAtMs: nowMs, ceiling: busy }
+  // What has just been too much is above the limit, however small the numbers are.
+  return { ...state, limit: Math.max(settings.lowest, Math.min(busy - 1, Math.max(useful, from * factor))), lastDecreaseAtMs: nowMs, ceiling: busy }
 }
 
 function usefulAt(state: ConcurrencyLimit, nowMs: number, settings: ConcurrencyLimitSettings): number {

@@ -31,6 +31,8 @@ export interface DecisionRecord {
   readonly tenant: string | null
   /** RFC 3339. */
   readonly decidedAt: string
+  /** The same on the time line of the process. */
+  readonly decidedAtMs: number
   readonly decision: RoutingDecision
   readonly status: string
   /** The winner's; null where there is none. */

@@ -51,6 +51,8 @@ export function exhaustedProblem(run: Run, nowMs: number): FinalProblem {
   const retryAfterMs = soonestReturnMs(faulty, nowMs)
   const after = retryAfterMs === null ? {} : { retryAfterMs }
   if (faulty.every((attempt) => attempt.fault?.kind === 'throttled')) return { code: 'upstream_throttled', detail, retryAfterMs: retryAfterMs ?? usualRetryAfterMs }
+  // Nothing left this process: it is we who have no room, and the caller may come again.
+  if (faulty.every((attempt) => attempt.fault?.rejected === true && attempt.fault.kind === 'overloaded')) return { code: 'overloaded', detail, retryAfterMs: retryAfterMs ?? usualRetryAfterMs }
   return { code: 'upstream_error', detail, retryable: mayPass(run, faulty), ...after }
 }
 
