@@ -46,7 +46,7 @@ export const genesis = '0'.repeat(64)
 /** The text that is hashed: everything but the hash and the signature, in one spelling. */
 export function hashedText(record: Omit<AuditRecord, 'hash' | 'signature'>): string {
   const { hash: _hash, signature: _signature, ...rest } = record as AuditRecord
-  return canonicalJson(rest as unknown as JsonObject)
+  return canonicalJson(rest)
 }
 
 /** Keys list in byte order, so the number has a fixed width: a record per millisecond for 31 years fits. */

@@ -211,6 +211,10 @@ export function createAuditTrail(parts: AuditTrailParts): AuditTrail {
         if (counted.record !== null) appendLogins(counted.record, event.correlationId)
         return
       }
+      case 'address_locked_out':
+        if (waiting.length >= auditLimits.waiting) return
+        append({ kind: 'login_failure', who: event.remoteAddress, what: 'lock-out', component: 'hybrid-router', reason: null, before: null, after: { failures: event.failures, lockMs: event.lockMs }, correlationId: event.correlationId })
+        return
       case 'config_reloaded':
         if (event.changed.length === 0 && event.needsRestart.length === 0) return
         append({ kind: 'configuration', who: 'configuration-file', what: 'config-reload', component: 'hybrid-router', reason: null, before: null, after: { changed: event.changed, needsRestart: event.needsRestart } })

@@ -52,7 +52,7 @@ describe('what was done to the trail is found, and where', () => {
   })
 
   it('a trail forged from one record to its end, head included', () => {
-    const forged = [...records.slice(0, 3)]
+    const forged = records.slice(0, 3)
     for (let index = 3; index < 6; index += 1) forged.push(appendTo(forged.at(-1) ?? chainStart, { ...draft(index), who: 'nobody' }, 1_000, forger))
     expect(findingsOf(inPlace(forged), { head: signPoint('head', forged.at(-1) ?? chainStart, 5_000, forger) })).toEqual(['unsigned 4', 'unsigned 5', 'unsigned 6', 'head_forged 6'])
   })
@@ -132,7 +132,7 @@ describe('any trail', () => {
       fc.property(length, fc.nat(), fc.constantFrom('who', 'what', 'atMs', 'reason', 'after', 'component', 'kind', 'id', 'untilMs'), (count, choice, member) => {
         const records = chainOf(count)
         const index = choice % count
-        const altered = records.map((record, at) => (at === index ? ({ ...record, [member]: member === 'atMs' || member === 'untilMs' ? -1 : 'altered' } as unknown as AuditRecord) : record))
+        const altered = records.map((record, at) => (at === index ? ({ ...record, [member]: member === 'atMs' || member === 'untilMs' ? -1 : 'altered' }) : record))
         expect(findingsOf(inPlace(altered), { head: headOf(records) })).toEqual([`altered ${index + 1}`])
       }),
     )

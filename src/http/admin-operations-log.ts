@@ -33,7 +33,7 @@ export function registerOperationsLog(app: FastifyInstance, log: OperationsLog):
   app.post('/admin/operations-log', adminAccess, async (request, reply) => {
     const body: unknown = request.body ?? {}
     if (!validator.Check(body)) throw invalidRequest(fieldErrors('body', operationsLogSchema, body, validator.Errors(body)))
-    const { title, findings, actions } = body as { readonly title: string; readonly findings?: unknown; readonly actions?: unknown }
+    const { title, findings, actions } = body as { readonly title: string; readonly findings?: string | readonly string[]; readonly actions?: string | readonly string[] }
     try {
       return send(reply.code(201), await log.add({ title, findings: listOf(findings), actions: listOf(actions) }, whoOf(request), request.exchange.correlationId))
     } catch (error) {
@@ -53,7 +53,7 @@ export function registerOperationsLog(app: FastifyInstance, log: OperationsLog):
   })
 }
 
-function listOf(value: unknown): readonly string[] {
+function listOf(value: string | readonly string[] | undefined): readonly string[] {
   if (value === undefined) return []
-  return Array.isArray(value) ? value.map(String) : [String(value)]
+  return typeof value === 'string' ? [value] : value
 }

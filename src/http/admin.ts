@@ -92,7 +92,7 @@ function registerLever(app: FastifyInstance, name: LeverName, levers: Levers): v
     ...adminAccess,
     async handler(request, reply) {
       const given = request.body ?? {}
-      validator ??= Compile(schema) as unknown as Validator
+      validator ??= Compile(schema)
       if (!validator.Check(given)) throw invalidRequest(fieldErrors('body', schema, given, validator.Errors(given)))
       const body = (pathMember === undefined ? given : { ...given, [pathMember]: request.params[pathMember] ?? '' }) as LeverBody
       return send(reply, await levers.pull({ lever: name, body, by: whoOf(request), correlationId: request.exchange.correlationId }))
