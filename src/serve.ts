@@ -11,7 +11,9 @@ import type { ConfigSource } from './config/config-watcher.ts'
 import type { Environment } from './config/environment.ts'
 import type { Config } from './config/schema.ts'
 import { createDirectBedrockClient, type DirectBedrockClient } from './direct/direct-bedrock-client.ts'
+import { registerDeadLetters } from './http/dead-letters.ts'
 import { createHttpServer } from './http/http-server.ts'
+import { createDeadLetters } from './intake/adapters/dead-letters.ts'
 import { followTlsFiles, readTlsFiles } from './http/tls-files.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createJsonLines, type LogSink } from './logs/adapters/json-lines.ts'
@@ -106,7 +108,9 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const monitoring = startMonitoring({ clock, events, config: () => config.current(), store, instance: relay.instanceId, direct, mcp, router, log })
   const { admin } = operators.bind({ direct, mcp, router, monitoring })
   const authenticator = createAuthenticator({ config: () => config.current(), clock })
-  const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, monitoring: monitoring.pages, admin, onInternalError, ...(tls === undefined ? {} : { tls }) })
+  const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, monitoring: monitoring.pages, decisions: (limit) => router.decisions(limit), admin, onInternalError, ...(tls === undefined ? {} : { tls }) })
+  const deadLetters = createDeadLetters({ queue: store.queue, records: intake.records, clock, wasSent: (id) => messages.wasSent(id) })
+  registerDeadLetters(http.app, { deadLetters, audit: admin.audit })
   const stopFollowingTls = start.server.tls === null ? undefined : followTlsFiles({ tls: start.server.tls, clock, events, apply: (settings) => http.setTls(settings) })
   // A process that is made to exit at once must not leave the children of its MCP servers behind.
   const killChildren = (): void => mcp.kill()

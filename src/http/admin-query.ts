@@ -60,7 +60,7 @@ export function toAdminCursor(after: string): string {
 
 function readCursor(cursor: string): string | undefined {
   const after = Buffer.from(cursor, 'base64url').toString('latin1')
-  return /^(?:\d{1,15}|log_[0-9a-z]{26})$/.test(after) && toAdminCursor(after) === cursor ? after : undefined
+  return /^(?:\d{1,15}|log_[0-9a-z]{26}|(?:callback\.)?op_[0-9a-z]{26}(?:\.\d{1,3})?)$/.test(after) && toAdminCursor(after) === cursor ? after : undefined
 }
 
 /** RFC 3339, section 5.6. */

@@ -6,6 +6,7 @@ import { auditKinds } from '../audit/audit-record.ts'
 import { featureFlagNames } from '../levers/feature-flags.ts'
 import { leverBodySchema, leverNames, leverTable, type LeverDefinition } from '../levers/lever-table.ts'
 import { alertSeverities } from '../operation/alert-facts.ts'
+import { priorities } from '../operation/matrix.ts'
 import { operationsLogSchema } from './admin-operations-log.ts'
 import { alertNoteSchema, alertStatuses } from './admin-alerts.ts'
 
@@ -43,6 +44,16 @@ const auditFilters = [
 const override = object({ what: text, value: {}, lever: text, component: text, by: text, automatic: flag, reason: textOrNull, since: instant, until: instantOrNull, auditId: text })
 
 export const adminSchemas: Readonly<Record<string, object>> = {
+  DeadLetter: object({
+    id: text,
+    kind: { enum: ['operation', 'attempt', 'callback', 'unreadable'] },
+    operationId: textOrNull,
+    priority: { enum: priorities },
+    deliveries: { type: 'integer' },
+    reason: text,
+    diedAt: instant,
+    history: list(object({ delivery: { type: 'integer' }, workerId: text, ended: { enum: ['lapsed', 'released', 'dead_lettered'] }, reason: text, at: instant })),
+  }),
   LeverAnswer: object({
     lever: { enum: leverNames },
     status: { enum: ['applied', 'unchanged', 'dry_run'] },
@@ -124,6 +135,20 @@ export function adminPaths(problems: {
     tags: ['Audit'],
     parameters: auditFilters,
     responses: { '200': { description: 'The file.', content: { 'application/jsonl': { schema: text } } }, ...problems.guarded, ...problems.of('overloaded') },
+  })
+  read('/admin/dead-letters', 'Messages that no delivery could mend, the oldest first', object({ deadLetters: list(reference('DeadLetter')), nextCursor: textOrNull }), 'Dead letters', paging, problems.of('overloaded'))
+  const deadLetterId = [{ name: 'id', in: 'path', required: true, schema: text, description: 'The message’s id.' }]
+  add('/admin/dead-letters/{id}/retry', 'post', {
+    summary: 'Put a dead letter back with a new life',
+    tags: ['Dead letters'],
+    parameters: deadLetterId,
+    responses: { '200': jsonOf('It is queued.', object({ id: text, status: { enum: ['queued'] } })), ...problems.withBody, ...problems.of('not_found', 'conflict', 'overloaded') },
+  })
+  add('/admin/dead-letters/{id}', 'delete', {
+    summary: 'Drop a dead letter',
+    tags: ['Dead letters'],
+    parameters: deadLetterId,
+    responses: { '200': jsonOf('It is gone.', object({ id: text, status: { enum: ['dropped'] } })), ...problems.guarded, ...problems.of('not_found', 'overloaded') },
   })
   read('/admin/operations-log', 'The operations log, newest first', object({ entries: list(reference('OperationsLogEntry')), nextCursor: textOrNull }), 'Operations log', paging, problems.of('overloaded'))
   add('/admin/operations-log', 'post', {

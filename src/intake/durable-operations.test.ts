@@ -11,6 +11,7 @@ import { createVirtualClock } from '../runtime/virtual-clock.ts'
 import { createMemoryMessageQueue } from '../store/adapters/memory-message-queue.ts'
 import { createMemoryStateStore } from '../store/adapters/memory-state-store.ts'
 import { createRelayHub } from '../store/testing/relay-hub.ts'
+import { createDeadLetters } from './adapters/dead-letters.ts'
 import { createIntake } from './intake.ts'
 import type { OperationDraft } from './operation-draft.ts'
 import type { OperationEvent } from './operation-event.ts'
@@ -157,8 +158,8 @@ describe('an asynchronous operation', () => {
     expect(two.runner.started).toEqual([])
   })
 
-  it('that no worker survives ends as failed and is found among the dead letters', async () => {
-    const { clock, queue, instance, draft } = setUp()
+  it('that no worker survives ends as failed and is found among the dead letters, from where it can be tried again', async () => {
+    const { clock, queue, sent, instance, draft } = setUp()
     let id = ''
     for (let crash = 0; crash < queueLimits.deliveries; crash += 1) {
       const one = instance(`one ${crash}`, hanging)
@@ -173,7 +174,16 @@ describe('an asynchronous operation', () => {
     await clock.advanceAsync(queueLimits.leaseMs)
     expect(last.runner.started).toEqual([])
     expect(await last.intake.get(reader, id)).toMatchObject({ status: 'failed', error: { code: 'internal_error', retryable: false } })
-    expect(await queue.listDeadLetters({ limit: 10 })).toMatchObject([{ message: { id }, deliveries: queueLimits.deliveries }])
+    const letters = createDeadLetters({ queue, records: last.intake.records, clock, wasSent: (its) => Promise.resolve(sent.has(its)) })
+    expect(await letters.list(10, undefined)).toMatchObject([{ id, kind: 'operation', operationId: id, deliveries: queueLimits.deliveries }])
+    sent.add(id)
+    await expect(letters.retry(id)).rejects.toMatchObject({ code: 'conflict' })
+    sent.delete(id)
+    await letters.retry(id)
+    await clock.advanceAsync(1_000)
+    expect(await last.intake.get(reader, id)).toMatchObject({ status: 'succeeded' })
+    expect(await letters.list(10, undefined)).toEqual([])
+    await expect(letters.drop(id)).rejects.toMatchObject({ code: 'not_found' })
   })
 
   it('that is cut off by the stop of the service goes on in the next one', async () => {

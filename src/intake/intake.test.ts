@@ -143,7 +143,7 @@ describe('without the store', () => {
     const results = tickets.map(async (ticket) => settled(await ticket))
     await clock.advanceAsync(100)
     expect((await Promise.all(results)).map(({ status }) => status)).toEqual(['succeeded', 'succeeded'])
-    await clock.advanceAsync(1)
+    await clock.advanceAsync(10)
     expect(intake.counts()).toEqual({ running: 0, pendingWrites: 0, lostResults: 2 })
   })
 
@@ -210,7 +210,7 @@ describe('what is kept', () => {
     const { clock, intake, draft, runner } = setUp([{ afterMs: 0, succeed: true }])
     await intake.submit(draft({ mode: 'async' }))
     for (let count = 0; count < 5; count += 1) void intake.submit(draft())
-    await clock.advanceAsync(1)
+    await clock.advanceAsync(10)
     const { operations } = await intake.list(reader, { filter: {}, limit: 100 })
     const ids = runner.started.map(({ id }) => id)
     expect(operations.map(({ id }) => id)).toEqual([ids[5], ids[4], ids[3], ids[0]])

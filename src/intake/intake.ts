@@ -18,13 +18,14 @@ import { operationMessage, type WorkBinding } from '../queue/work.ts'
 import { sleep, type Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Ids } from '../runtime/ids.ts'
+import { createBoundedStateStore } from '../store/adapters/bounded-state-store.ts'
 import type { Relay } from '../store/relay.ts'
 import { StoreError } from '../store/store-error.ts'
 import type { StateStore } from '../store/state-store.ts'
 import { createIdempotencyKeys, type Binding, type HeldBinding } from './adapters/idempotency-keys.ts'
 import { bindingKey, fingerprint } from './adapters/fingerprint.ts'
 import { createDurableOperations, type DurableOperations, type WorkQueue } from './adapters/durable-operations.ts'
-import { createOperationRecords } from './adapters/operation-records.ts'
+import { createOperationRecords, type OperationRecords } from './adapters/operation-records.ts'
 import { createRecordFollower } from './adapters/record-follower.ts'
 import { createResultWriter } from './adapters/result-writer.ts'
 import { admit, admittedPriority, refusalForCallback, refusalForCapacity, refusalForDraining, refusalForModel, type AdmissionSettings } from './admission.ts'
@@ -77,6 +78,7 @@ export interface Intake {
   counts(): IntakeCounts
   /** What the dispatcher hands the messages of operations to. */
   readonly durable: DurableOperations
+  readonly records: OperationRecords
   /** Resumes what processes that are gone have left in flight, now and (with several instances) from time to time. */
   begin(): void
   /** What another instance says. */
@@ -92,9 +94,10 @@ export interface Intake {
 }
 
 export function createIntake(options: IntakeOptions): Intake {
-  const { runner, state, clock, ids, events, limits, settings } = options
+  const { runner, clock, ids, events, limits, settings } = options
   const live = new Map<string, LiveOperation>()
-  const writer = createResultWriter({ state, clock, limits })
+  const state = createBoundedStateStore(options.state, clock, intakeLimits.storeWaitMs)
+  const writer = createResultWriter({ state: createBoundedStateStore(options.state, clock, intakeLimits.writeLimitMs), clock, limits })
   const keys = createIdempotencyKeys(state)
   const records = createOperationRecords(state, clock, () => limits.retainedResultMs)
   /** Keyed operations that are bound and not live yet. */
@@ -369,6 +372,7 @@ export function createIntake(options: IntakeOptions): Intake {
       return createRecordFollower({ clock, record, afterId, wake, load: () => find(id) })
     },
     durable,
+    records,
     hear(message) {
       if (message === null || typeof message !== 'object') return
       const { about, id } = message as { readonly about?: unknown; readonly id?: unknown }

@@ -17,6 +17,11 @@ export const intakeLimits = {
   pendingWrites: 1_000,
   /** ms. How long the answer to a keyed operation waits for the store; the answer matters more than the record of it. */
   storeWaitMs: 1_000,
+  /** ms after which a write beside the path of the answers counts as lost: a store that hangs must not hold up the stop of the service. */
+  writeLimitMs: 5_000,
+  /** ms for which results that were delivered gather before they are written together, and how many at most: a few milliseconds make one transaction of a hundred. */
+  gatherMs: 5,
+  gatheredWrites: 64,
   /** Writes of a result that somebody must be able to fetch, and the ms between them: a store that restarts is back by then. */
   writeAttempts: 10,
   writeRetryMs: 1_000,

@@ -7,6 +7,7 @@ import { connect as http2Connect } from 'node:http2'
 import { connect } from 'node:net'
 import { createAuthenticator } from '../../auth/authenticator.ts'
 import { resolveConfig } from '../../config/resolve-config.ts'
+import { createDeadLetters } from '../../intake/adapters/dead-letters.ts'
 import { createIntake, type Intake } from '../../intake/intake.ts'
 import { createDurableWork } from '../../intake/testing/durable-work.ts'
 import { createScriptedRunner, type ScriptedRunner, type Step } from '../../intake/testing/scripted-runner.ts'
@@ -16,6 +17,8 @@ import { createSystemClock } from '../../runtime/clock.ts'
 import { createEventStream } from '../../runtime/event-stream.ts'
 import { createIds } from '../../runtime/ids.ts'
 import { createMemoryStateStore } from '../../store/adapters/memory-state-store.ts'
+import { registerDeadLetters } from '../dead-letters.ts'
+import type { DecisionRecord } from '../../routing/decision-ledger.ts'
 import { createHttpServer, type HttpServer } from '../http-server.ts'
 import { followTlsFiles, readTlsFiles } from '../tls-files.ts'
 import type { HealthLevel } from '../../health/health-level.ts'
@@ -32,6 +35,8 @@ export interface TestService {
   /** Oldest first. */
   readonly published: SystemEvent[]
   health: HealthLevel
+  /** Newest first. */
+  readonly decisions: DecisionRecord[]
   stop(): Promise<void>
 }
 
@@ -62,6 +67,7 @@ export async function startTestService(script: (operation: Operation) => readonl
     settings: () => ({ matrix: current.routing.matrix, streamSilenceMs: current.routing.streamSilenceMs, streamMaxMs: current.routing.streamMaxMs, currency: 'USD', callbacks: current.callbacks.secret !== null, models: new Set(current.direct.targets.map((target) => target.modelId)) }),
   })
   const service = { health: 'healthy' as HealthLevel }
+  const decisions: DecisionRecord[] = []
   const server = createHttpServer({
     intake,
     authenticator: createAuthenticator({ config: () => current, clock }),
@@ -70,12 +76,14 @@ export async function startTestService(script: (operation: Operation) => readonl
     ids,
     events,
     version: '0.0.0-test',
+    decisions: (limit) => decisions.slice(0, limit),
     monitoring: fixedMonitoring({ status: () => service.health }),
     admin,
     onInternalError: (error) => internalErrors.push(error),
     ...(current.server.tls === null ? {} : { tls: readTlsFiles(current.server.tls) }),
   })
   const stopFollowingTls = current.server.tls === null ? undefined : followTlsFiles({ tls: current.server.tls, clock, events, apply: (settings) => server.setTls(settings) })
+  registerDeadLetters(server.app, { deadLetters: createDeadLetters({ queue: durable.queue, records: intake.records, clock, wasSent: (id) => durable.wasSent(id) }), audit: admin.audit })
   durable.begin(intake)
   const { port } = await server.listen('127.0.0.1', 0)
   return Object.assign(service, {
@@ -86,6 +94,7 @@ export async function startTestService(script: (operation: Operation) => readonl
     internalErrors,
     admin,
     published,
+    decisions,
     async stop() {
       stopFollowingTls?.()
       intake.stop()

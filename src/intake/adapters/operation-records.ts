@@ -4,14 +4,13 @@
  * The first final record wins, whoever writes it: the worker that carried the operation out, a cancel on another instance,
  * or whoever found that it expired. The store's compare-and-set decides, and the loser is told what holds. A keyed
  * operation that a caller waits for is besides noted as being in flight, with the process that has it, so that another one
- * can resume it. Every call has an end in time.
+ * can resume it.
  */
 import type { JsonValue } from '../../operation/converse.ts'
 import type { Operation } from '../../operation/operation.ts'
 import { isFinal } from '../../operation/result.ts'
 import type { WorkBinding } from '../../queue/work.ts'
 import { sleep, type Clock } from '../../runtime/clock.ts'
-import { withinTime } from '../../store/adapters/within-time.ts'
 import type { PutOptions, StateRecord, StateStore } from '../../store/state-store.ts'
 import { intakeLimits } from '../limits.ts'
 import { operationsCollection, readRecord, toValue, type OperationRecord } from '../operation-record.ts'
@@ -45,13 +44,12 @@ const inFlightCollection = 'in-flight'
 const notedMs = 3_600_000
 
 export function createOperationRecords(state: StateStore, clock: Clock, retainedMs: () => number): OperationRecords {
-  const bounded = <Value>(call: Promise<Value>): Promise<Value> => withinTime(clock, call, intakeLimits.storeWaitMs, 'The store')
   const options = (ifVersion: number | 'absent'): PutOptions => ({ ifVersion, expiresAtMs: clock.nowMs() + retainedMs() })
 
   const finishOnce = async (record: OperationRecord, lastVersion: number | undefined): Promise<{ readonly holds: OperationRecord; readonly won: boolean }> => {
     let ifVersion: number | 'absent' = lastVersion ?? 'absent'
     for (;;) {
-      const outcome = await bounded(state.put(operationsCollection, record.result.id, toValue(record), options(ifVersion)))
+      const outcome = await state.put(operationsCollection, record.result.id, toValue(record), options(ifVersion))
       if (outcome.stored) return { holds: record, won: true }
       const there = outcome.current === undefined ? undefined : read(outcome.current)
       if (there !== undefined && isFinal(there.record.result.status)) return { holds: there.record, won: false }
@@ -61,11 +59,11 @@ export function createOperationRecords(state: StateStore, clock: Clock, retained
 
   return {
     async find(id) {
-      const stored = await bounded(state.get(operationsCollection, id))
+      const stored = await state.get(operationsCollection, id)
       return stored === undefined ? undefined : read(stored)
     },
     async put(record, ifVersion) {
-      const outcome = await bounded(state.put(operationsCollection, record.result.id, toValue(record), options(ifVersion)))
+      const outcome = await state.put(operationsCollection, record.result.id, toValue(record), options(ifVersion))
       return outcome.stored ? outcome.version : undefined
     },
     async finish(record, lastVersion) {
@@ -81,15 +79,15 @@ export function createOperationRecords(state: StateStore, clock: Clock, retained
     async noteInFlight(note) {
       const { operation } = note
       const expiresAtMs = operation.createdAtMs + operation.hardTimeoutMs + operation.streamMaxMs + notedMs
-      await bounded(state.put(inFlightCollection, operation.id, note as unknown as JsonValue, { expiresAtMs }))
+      await state.put(inFlightCollection, operation.id, note as unknown as JsonValue, { expiresAtMs })
     },
     forgetInFlight: (id) => state.delete(inFlightCollection, id),
     async findInFlight(id) {
-      const stored = await bounded(state.get(inFlightCollection, id))
+      const stored = await state.get(inFlightCollection, id)
       return stored === undefined ? undefined : readInFlight(stored.value)
     },
     async listInFlight(after) {
-      const page = await bounded(state.list(inFlightCollection, { limit: intakeLimits.listPage, ...(after === undefined ? {} : { after }) }))
+      const page = await state.list(inFlightCollection, { limit: intakeLimits.listPage, ...(after === undefined ? {} : { after }) })
       return page.map(({ value }) => readInFlight(value)).filter((note) => note !== undefined)
     },
   }

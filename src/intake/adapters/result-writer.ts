@@ -1,12 +1,13 @@
 /**
  * Writes results to the state store beside the path of the answers.
  *
- * Two kinds. What was delivered with its answer (`remember`) is kept so that it can be looked up: it is written later, is
- * given up when the store hangs, and the oldest gives way beyond the limits in number and in memory. What somebody must be
- * able to fetch (`keep`: asynchronous and keyed operations) is written until the store has it, for a bounded time. Every
- * result that could not be written is counted.
+ * What was delivered with its answer is kept so that it can be looked up: it is written a few milliseconds later, together
+ * with what else came in that time (one transaction of the embedded store), is given up when the store hangs, and the oldest
+ * gives way beyond the limits in number and in memory. What somebody must be able to fetch (asynchronous and keyed
+ * operations) is written elsewhere, before it is told (`operation-records.ts`). Every result that could not be written is
+ * counted.
  */
-import type { Clock } from '../../runtime/clock.ts'
+import type { CancelSchedule, Clock } from '../../runtime/clock.ts'
 import type { StateStore } from '../../store/state-store.ts'
 import { intakeLimits, type IntakeLimits } from '../limits.ts'
 import { operationsCollection, toValue, type OperationRecord } from '../operation-record.ts'
@@ -33,9 +34,31 @@ export function createResultWriter(options: { readonly state: StateStore; readon
   let pending = 0
   let lost = 0
 
-  const write = (record: OperationRecord): Promise<boolean> => {
-    pending += 1
-    return state
+  let gathered: { readonly record: OperationRecord; readonly done: () => void }[] = []
+  /** Deleted after the writes that came before them. */
+  let givingWay: string[] = []
+  let cancelFlush: CancelSchedule | undefined
+
+  const flush = (): void => {
+    cancelFlush?.()
+    cancelFlush = undefined
+    const writes = gathered
+    gathered = []
+    // All in one turn: the engine makes one transaction of what comes in one turn.
+    for (const { record, done } of writes) {
+      void write(record).then((written) => {
+        if (!written) lost += 1
+        done()
+      })
+    }
+    const gone = givingWay
+    givingWay = []
+    // A record that cannot be deleted now expires by itself.
+    for (const id of gone) state.delete(operationsCollection, id).catch(() => undefined)
+  }
+
+  const write = (record: OperationRecord): Promise<boolean> =>
+    state
       .put(operationsCollection, record.result.id, toValue(record), { expiresAtMs: clock.nowMs() + limits.retainedResultMs })
       .then(
         () => true,
@@ -44,7 +67,6 @@ export function createResultWriter(options: { readonly state: StateStore; readon
       .finally(() => {
         pending -= 1
       })
-  }
 
   const makeRoom = (): void => {
     while (remembered.length - firstRemembered > limits.retainedResults || rememberedBytes > limits.retainedResultBytes) {
@@ -52,8 +74,7 @@ export function createResultWriter(options: { readonly state: StateStore; readon
       if (oldest === undefined) return
       firstRemembered += 1
       rememberedBytes -= oldest.bytes
-      // A record that cannot be deleted now expires by itself.
-      state.delete(operationsCollection, oldest.id).catch(() => undefined)
+      givingWay.push(oldest.id)
     }
     // The front of the list is given back now and then: shifting it every time would move the whole list.
     if (firstRemembered > 1_024) {
@@ -78,8 +99,11 @@ export function createResultWriter(options: { readonly state: StateStore; readon
       remembered.push({ id: record.result.id, bytes })
       rememberedBytes += bytes
       makeRoom()
-      return write(record).then((written) => {
-        if (!written) lost += 1
+      pending += 1
+      return new Promise((resolve) => {
+        gathered.push({ record, done: resolve })
+        if (gathered.length >= intakeLimits.gatheredWrites) flush()
+        else cancelFlush ??= clock.schedule(clock.monotonicMs() + intakeLimits.gatherMs, flush)
       })
     },
     countLost() {
