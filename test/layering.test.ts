@@ -28,6 +28,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   auth: ['operation', 'runtime', 'config'],
   intake: ['operation', 'runtime', 'store', 'queue'],
   emulator: ['operation', 'runtime'],
+  // The simulator drives the Hybrid Router itself.
+  simulate: ['operation', 'runtime', 'routing', 'router'],
+  drill: ['operation', 'runtime', 'simulate', 'emulator', 'operations-server'],
   http: ['operation', 'runtime', 'routing', 'router', 'intake', 'auth', 'config', 'store', 'health', 'metrics'],
   logs: ['operation', 'runtime', 'config'],
   metrics: ['operation', 'runtime', 'store'],
@@ -48,6 +51,7 @@ const shells: readonly string[] = [
   'config/config-watcher.ts',
   'config/load-config.ts',
   'direct/direct-bedrock-client.ts',
+  'drill/drill.ts',
   'emulator/emulator.ts',
   'health/health-checker.ts',
   'intake/intake.ts',
