@@ -18,15 +18,12 @@ import type { Config } from './config/schema.ts'
 import type { DirectBedrockClient } from './direct/direct-bedrock-client.ts'
 import type { AdminParts } from './http/admin.ts'
 import { alertManagerComponent } from './health-subjects.ts'
-import { configMemberNames, configMembers } from './levers/config-members.ts'
 import { createLevers, type LeverPorts, type Levers } from './levers/levers.ts'
-import { proposeTuning, type MeasuredRoute, type TuningFacts } from './levers/propose-tuning.ts'
+import { tuningOf } from './levers/propose-tuning.ts'
 import type { LogSink } from './logs/adapters/json-lines.ts'
 import type { McpRouter } from './mcp/mcp-router.ts'
-import { latencyOf } from './metrics/readings.ts'
 import type { RunningMonitoring } from './monitoring.ts'
 import type { JsonObject } from './operation/converse.ts'
-import { operationTypes, type Route } from './operation/matrix.ts'
 import type { SystemEvent } from './operation/system-event.ts'
 import type { HybridRouter } from './router/hybrid-router.ts'
 import type { Clock } from './runtime/clock.ts'
@@ -69,7 +66,7 @@ export interface Operators {
 }
 
 const dayMs = 86_400_000
-/** ms. What is proposed rests on the last hour: as long as decisions are kept with their verdicts. */
+/** ms. As long as the router keeps verdicts. */
 const tuningWindowMs = 3_600_000
 
 export async function openOperators(parts: OperatorsParts): Promise<Operators> {
@@ -118,8 +115,10 @@ export async function openOperators(parts: OperatorsParts): Promise<Operators> {
     },
     bedrockTargets: () => (components?.direct.targets ?? []).map(({ id }) => id),
     propose(targetEfficiency, mode) {
-      const current = Object.fromEntries(configMemberNames.map((name) => [name, configMembers[name].read(config.current())]))
-      return proposeTuning(tuningFacts(config.current(), bound(components)), current, targetEfficiency, mode)
+      const { router } = bound(components)
+      const { routing } = config.current()
+      const proposal = router.proposeThresholds({ mode, targetEfficiency: targetEfficiency ?? null })
+      return tuningOf(proposal, routing.rescue.threshold, routing.fallbackAggressiveness, router.efficiency(tuningWindowMs).overall.optimalShare, { targetEfficiency, mode })
     },
     alerts: {
       list: (scope) => bound(alertManager).list(scope),
@@ -192,26 +191,6 @@ function keyPlace({ audit, store }: Config): KeyPlace {
       return { kind: 'store' }
     case 'memory':
       return { kind: 'process' }
-  }
-}
-
-function tuningFacts(config: Config, { router, monitoring }: OperatedComponents): TuningFacts {
-  const { overall } = router.efficiency(tuningWindowMs)
-  const window = monitoring.recorder.window(tuningWindowMs)
-  const measured = (route: Route): MeasuredRoute => {
-    const tightest = operationTypes.map((type) => config.routing.matrix[type]).filter((row) => row.route === route && row.fallback !== 'none')
-    return {
-      p95Ms: latencyOf(window, { route }).p95,
-      answers: window.sum('operations', { route }),
-      tightestMs: tightest.length === 0 ? null : Math.min(...tightest.map((row) => row.latencyMs)),
-    }
-  }
-  return {
-    windowMs: tuningWindowMs,
-    efficiency: overall.optimalShare,
-    judged: Math.round((overall.judgedShare ?? 0) * overall.decisions),
-    fallbackAggressiveness: config.routing.fallbackAggressiveness,
-    routes: { direct: measured('direct'), mcp: measured('mcp') },
   }
 }
 

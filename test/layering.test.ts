@@ -26,19 +26,22 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   // The rule table and the chain are the defaults of the section `alerts`; the placeholders of a template are the MCP Router's.
   config: ['operation', 'runtime', 'alerts', 'mcp'],
   auth: ['operation', 'runtime', 'config'],
+  audit: ['operation', 'runtime', 'store'],
+  // Levers change the configuration in force and the router's inputs, and are audited.
+  levers: ['operation', 'runtime', 'store', 'audit', 'config', 'routing', 'health'],
   intake: ['operation', 'runtime', 'store', 'queue'],
   emulator: ['operation', 'runtime'],
   // The simulator drives the Hybrid Router itself.
   simulate: ['operation', 'runtime', 'routing', 'router'],
   drill: ['operation', 'runtime', 'simulate', 'emulator', 'operations-server'],
-  http: ['operation', 'runtime', 'routing', 'router', 'intake', 'auth', 'config', 'store', 'health', 'metrics'],
+  http: ['operation', 'runtime', 'routing', 'router', 'intake', 'auth', 'config', 'store', 'health', 'metrics', 'levers', 'audit'],
   logs: ['operation', 'runtime', 'config'],
   metrics: ['operation', 'runtime', 'store'],
   health: ['operation', 'runtime', 'store'],
 }
 
 /** Rooms at the edge: they may import anything but each other's insides, and nothing inside imports them. */
-const edges = ['cli', 'main.ts', 'serve.ts', 'component-settings.ts', 'message-path.ts', 'monitoring.ts', 'health-subjects.ts']
+const edges = ['cli', 'main.ts', 'serve.ts', 'component-settings.ts', 'message-path.ts', 'monitoring.ts', 'operators.ts', 'health-subjects.ts']
 
 /** Rooms whose every file is pure: no I/O, no clock, no chance, no async. */
 const pureRooms = ['operation', 'routing', 'breaker']
@@ -46,6 +49,8 @@ const pureRooms = ['operation', 'routing', 'breaker']
 /** In every other component the files at the root are pure, but for its shell. */
 const shells: readonly string[] = [
   'alerts/alert-manager.ts',
+  'audit/audit-trail.ts',
+  'audit/operations-log.ts',
   'auth/authenticator.ts',
   'callbacks/callback-sender.ts',
   'config/config-watcher.ts',
@@ -55,6 +60,7 @@ const shells: readonly string[] = [
   'emulator/emulator.ts',
   'health/health-checker.ts',
   'intake/intake.ts',
+  'levers/levers.ts',
   'logs/log-aggregator.ts',
   'mcp/mcp-router.ts',
   'metrics/metrics-recorder.ts',

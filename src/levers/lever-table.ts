@@ -9,7 +9,8 @@
  */
 import { Type, type TProperties, type TSchema } from 'typebox'
 import { alertSeverities } from '../operation/alert-facts.ts'
-import { componentNames, type Component } from '../operation/component.ts'
+import { componentAliases, componentNames, type ComponentName } from '../health/component-names.ts'
+import { optimizationModes } from '../routing/propose-thresholds.ts'
 import { configMembers } from './config-members.ts'
 import { leverLimits } from './limits.ts'
 
@@ -21,7 +22,7 @@ export interface LeverDefinition {
   readonly path: string
   readonly kind: LeverKind
   /** The component whose behaviour it changes. */
-  readonly component: Component
+  readonly component: ComponentName
   readonly summary: string
   readonly undone: string
   readonly body: TProperties
@@ -30,7 +31,7 @@ export interface LeverDefinition {
 }
 
 const optional = <Schema extends TSchema>(schema: Schema): ReturnType<typeof Type.Optional<Schema>> => Type.Optional(schema)
-const component = Type.Enum([...componentNames], { description: 'A component by its name or an alias.' })
+const component = Type.Enum([...componentNames, ...Object.keys(componentAliases)], { description: 'A component by its name or an alias.' })
 const severities = Type.Array(Type.Enum([...alertSeverities]), { minItems: 1, maxItems: alertSeverities.length, description: 'Severities.' })
 const configNumber = (name: keyof typeof configMembers): TSchema => {
   const { minimum, maximum, integer, unit, meaning } = configMembers[name]
@@ -44,8 +45,6 @@ const thresholds = {
 }
 const end = 'By itself at the end of its duration'
 const once = 'Nothing to undo: it is done once.'
-
-export const optimizationModes = ['balanced', 'latency', 'cost'] as const
 
 export const leverTable = {
   'reset-breakers': {

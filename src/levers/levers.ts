@@ -12,13 +12,14 @@
 import type { AuditRecord } from '../audit/audit-record.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Config } from '../config/schema.ts'
+import { canonicalComponent, type ComponentName } from '../health/component-names.ts'
 import type { AlertSeverity } from '../operation/alert-facts.ts'
-import { componentNamed, type Component } from '../operation/component.ts'
 import type { JsonObject, JsonValue } from '../operation/converse.ts'
 import type { Route } from '../operation/matrix.ts'
 import { OperationError } from '../operation/problem.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import type { Overrides } from '../routing/conditions.ts'
+import type { OptimizationMode } from '../routing/propose-thresholds.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Ids } from '../runtime/ids.ts'
@@ -28,7 +29,7 @@ import { createStoredLevers } from './adapters/stored-levers.ts'
 import { layMembers } from './config-members.ts'
 import { defaultOf, effectOf, endedIds, leversInForce, monotonicEnd, nextEndMs, slots, type Effect, type InForce } from './in-force.ts'
 import { emptyState, type LeverState, type Reset, type StepAction } from './lever-state.ts'
-import { leverTable, type LeverName, type optimizationModes } from './lever-table.ts'
+import { leverTable, type LeverName } from './lever-table.ts'
 import { leverLimits } from './limits.ts'
 import { configured, planLever, type Change, type LeverBody, type LeverPlan, type PlanContext } from './plan-lever.ts'
 
@@ -75,8 +76,6 @@ export interface Override {
   readonly auditId: string
 }
 
-export type OptimizationMode = (typeof optimizationModes)[number]
-
 export interface Proposal {
   /** Members of the configuration with their proposed values; empty when nothing better is known. */
   readonly members: Readonly<Record<string, number>>
@@ -97,7 +96,7 @@ export interface AlertScope {
 /** What levers need of the rest of the service. */
 export interface LeverPorts {
   /** What was closed, in words. */
-  resetBreakers(component: Component | null): string
+  resetBreakers(component: ComponentName | null): string
   /** What is in force has changed; also called with what was stored, at the start. */
   onEffect(effect: Effect): void
   /** A free check of every target. */
@@ -184,7 +183,7 @@ export function createLevers(parts: LeversParts): Levers {
     for (const reset of state.resets) {
       if (seenResets.has(reset.id)) continue
       seenResets.add(reset.id)
-      if (started) ports.resetBreakers(reset.component === null ? null : (componentNamed(reset.component) ?? null))
+      if (started) ports.resetBreakers(reset.component === null ? null : canonicalComponent(reset.component))
     }
     if (seenResets.size > leverLimits.resets * 4) for (const id of seenResets) if (!state.resets.some((reset) => reset.id === id)) seenResets.delete(id)
     armEnd(nowMs)
@@ -466,9 +465,9 @@ export function createLevers(parts: LeversParts): Levers {
 const costNote = 'A signed request for the list of models: it costs no tokens, and says nothing of the capacity of a model.'
 
 function scopeOf(body: LeverBody): AlertScope {
-  const named = typeof body['component'] === 'string' ? componentNamed(body['component']) : undefined
+  const named = typeof body['component'] === 'string' ? canonicalComponent(body['component']) : null
   const severity = body['severity']
-  return { ...(Array.isArray(severity) ? { severity: severity as readonly AlertSeverity[] } : {}), ...(named === undefined ? {} : { component: named }) }
+  return { ...(Array.isArray(severity) ? { severity: severity as readonly AlertSeverity[] } : {}), ...(named === null ? {} : { component: named }) }
 }
 
 function resultOf(outcome: AlertOutcome): JsonObject {

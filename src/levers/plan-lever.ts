@@ -5,8 +5,8 @@
  * Pure. Sources: public contract, part 7 (precedence, `notApplied`, `confirm`); runbook, "the operator's levers".
  */
 import type { Config } from '../config/schema.ts'
+import { canonicalComponent, type ComponentName } from '../health/component-names.ts'
 import type { JsonObject, JsonValue } from '../operation/converse.ts'
-import { componentNamed, type Component } from '../operation/component.ts'
 import { operationTypes, type Matrix, type OperationType, type Route } from '../operation/matrix.ts'
 import type { FieldError, ProblemCode } from '../operation/problem.ts'
 import { notApplied } from '../routing/overrides.ts'
@@ -51,11 +51,11 @@ export type LeverPlan =
   | { readonly kind: 'refused'; readonly code: ProblemCode; readonly detail: string; readonly errors?: readonly FieldError[] }
   | {
       readonly kind: 'change'
-      readonly component: Component
+      readonly component: ComponentName
       readonly sets: readonly SlotChange[]
       readonly actions: readonly StepAction[]
       /** A reset of the breakers of this component, `null` for all. */
-      readonly reset?: Component | null
+      readonly reset?: ComponentName | null
       readonly changes: readonly Change[]
       readonly notApplied: readonly OperationType[]
       readonly warnings: readonly string[]
@@ -149,7 +149,7 @@ export function planLever(name: LeverName, body: LeverBody, context: PlanContext
       return change('hybrid-router', [{ slot: slots.maintenance, value: null }], context)
     case 'enable-flag':
     case 'disable-flag': {
-      const flag = String(body['name'])
+      const flag = typeof body['name'] === 'string' ? body['name'] : ''
       if (!isFeatureFlag(flag)) return { kind: 'refused', code: 'not_found', detail: `There is no such flag; known are ${featureFlagNames.join(', ')}.` }
       return { ...change(flag === 'ENABLE_BEDROCK_SUPPORT_MODE' ? 'support-manager' : 'hybrid-router', [flagSet(flag, name === 'enable-flag')], context), warnings: [featureFlags[flag].meaning] }
     }
@@ -187,7 +187,7 @@ export function configured(members: Readonly<Record<string, JsonValue>>, context
   return { ...plan, changes, configuration: true }
 }
 
-function change(component: Component, sets: readonly SlotChange[], context: PlanContext): ChangePlan {
+function change(component: ComponentName, sets: readonly SlotChange[], context: PlanContext): ChangePlan {
   const changes = sets
     .map(({ slot, value }): Change => ({ what: slot, before: context.valueOf(slot), after: value ?? defaultOf(slot) }))
     .filter(({ before, after }) => before !== after)
@@ -195,7 +195,7 @@ function change(component: Component, sets: readonly SlotChange[], context: Plan
 }
 
 /** Everything on the slots goes, also what would come back when a timed lever ends. */
-function emptied(component: Component, names: readonly string[], context: PlanContext): ChangePlan {
+function emptied(component: ComponentName, names: readonly string[], context: PlanContext): ChangePlan {
   const plan = change(component, names.map((slot) => ({ slot, value: null })), context)
   return { ...plan, sets: [], actions: [{ kind: 'clear', slots: names, atMs: context.nowMs }], endless: true }
 }
@@ -204,21 +204,21 @@ function flagSet(flag: FeatureFlag, on: boolean): SlotChange {
   return { slot: slots.flag(flag), value: featureFlags[flag].default === on ? null : on }
 }
 
-function componentOf(body: LeverBody): Component | undefined {
+function componentOf(body: LeverBody): ComponentName | undefined {
   const name = body['component']
-  return typeof name === 'string' ? componentNamed(name) : undefined
+  return typeof name === 'string' ? (canonicalComponent(name) ?? undefined) : undefined
 }
 
-function routeOf(component: Component | undefined): Route | null {
+function routeOf(component: ComponentName | undefined): Route | null {
   if (component === 'direct-bedrock-client') return 'direct'
   return component === 'mcp-router' ? 'mcp' : null
 }
 
-function hasBreakers(component: Component): boolean {
+function hasBreakers(component: ComponentName): boolean {
   return routeOf(component) !== null || component === 'circuit-breaker' || component === 'hybrid-router'
 }
 
-function withoutBreakers(component: Component): LeverPlan {
+function withoutBreakers(component: ComponentName): LeverPlan {
   return invalid('component', `${component} has no breakers; direct-bedrock-client has one per target, mcp-router one per server.`)
 }
 

@@ -1,39 +1,35 @@
 import { describe, expect, it } from 'vitest'
-import { proposeTuning, type TuningFacts } from './propose-tuning.ts'
+import fc from 'fast-check'
+import { thresholdOf } from '../routing/chance-policy.ts'
+import type { ThresholdProposal } from '../routing/propose-thresholds.ts'
+import { aggressivenessFor, tuningOf } from './propose-tuning.ts'
 
-const quiet = { p95Ms: null, answers: 0, tightestMs: 10_000 }
-const facts = (over: Partial<TuningFacts>): TuningFacts => ({ windowMs: 3_600_000, efficiency: null, judged: 0, fallbackAggressiveness: 0.5, routes: { direct: quiet, mcp: quiet }, ...over })
-const busy = (p95Ms: number, tightestMs = 10_000): TuningFacts['routes']['direct'] => ({ p95Ms, answers: 1_000, tightestMs })
-
-/** Facts, target, mode, proposal, why. */
-const sheet = [
-  [facts({}), undefined, 'balanced', {}, 'nothing was measured'],
-  [facts({ efficiency: 0.1, judged: 19 }), undefined, 'balanced', {}, 'too few decisions were judged'],
-  [facts({ efficiency: 0.7, judged: 100 }), 0.85, 'balanced', { fallbackAggressiveness: 0.65 }, 'by the gap'],
-  [facts({ efficiency: 0.7, judged: 100 }), 0.85, 'latency', { fallbackAggressiveness: 0.8 }, 'twice as far where latency counts, not above the largest step'],
-  [facts({ efficiency: 0.6, judged: 100 }), 0.8, 'cost', { fallbackAggressiveness: 0.6 }, 'half as far where cost counts'],
-  [facts({ efficiency: 0.1, judged: 100, fallbackAggressiveness: 0.9 }), 0.85, 'latency', { fallbackAggressiveness: 1 }, 'never above 1'],
-  [facts({ efficiency: 0.79, judged: 100 }), undefined, 'balanced', { fallbackAggressiveness: 0.55 }, 'the runbook’s target where none is named; the smallest step'],
-  [facts({ efficiency: 0.9, judged: 100 }), undefined, 'balanced', {}, 'good enough stays'],
-  [facts({ efficiency: 0.9, judged: 100 }), undefined, 'cost', { fallbackAggressiveness: 0.45 }, 'good enough, and cost counts'],
-  [facts({ routes: { direct: busy(2_000), mcp: busy(12_000, 30_000) } }), undefined, 'balanced', { directBedrockLatencyThreshold: 2_600, mcpLatencyThreshold: 15_600 }, 'room above the P95'],
-  [facts({ routes: { direct: busy(9_000), mcp: quiet } }), undefined, 'balanced', { directBedrockLatencyThreshold: 10_000 }, 'within the tightest requirement'],
-  [facts({ routes: { direct: { ...busy(9_000), answers: 99 }, mcp: { ...busy(1_000), tightestMs: null } } }), undefined, 'balanced', {}, 'too few answers; no operation falls back from there'],
-] as const
+const figures = (rescueThreshold: number, inTimeShare: number): NonNullable<ThresholdProposal['proposed']> => ({ rescueThreshold, inTimeShare, helpShare: 0.1 })
+const replay = (over: Partial<ThresholdProposal>): ThresholdProposal => ({ records: 500, observed: { inTimeShare: 0.9, helpShare: 0.1 }, replayed: figures(0.2, 0.9), tried: [], proposed: null, predictedGain: 0, reachesTarget: null, ...over })
+const wish = { targetEfficiency: 0.85, mode: 'balanced' } as const
 
 describe('tuning by measured data', () => {
-  it.each(sheet.map((row) => [row[4], row] as const))('%s', (_why, [measured, target, mode, members]) => {
-    expect(proposeTuning(measured, {}, target, mode).members).toEqual(members)
+  it('proposes the aggressiveness that stands for the threshold that would have done best, and says on what that rests', () => {
+    const { members, basis } = tuningOf(replay({ proposed: figures(0.05, 0.97), predictedGain: 0.07, reachesTarget: true }), 0.2, 0.5, 0.7, wish)
+    expect(members['fallbackAggressiveness']).toBeGreaterThan(0.5)
+    expect(thresholdOf(0.2, members['fallbackAggressiveness'] ?? 0)).toBeCloseTo(0.05, 2)
+    expect(basis).toMatchObject({ records: 500, routingEfficiency: 0.7, predictedGain: 0.07, reachesTarget: true, why: expect.stringContaining('97 % would have been in time instead of 90 %') })
   })
 
-  it('does not move a threshold that is about right', () => {
-    const routes = { direct: busy(2_000), mcp: quiet }
-    expect(proposeTuning(facts({ routes }), { directBedrockLatencyThreshold: 2_550 }, undefined, 'balanced').members).toEqual({})
-    expect(proposeTuning(facts({ routes }), { directBedrockLatencyThreshold: 4_000 }, undefined, 'balanced').members).toEqual({ directBedrockLatencyThreshold: 2_600 })
+  it('proposes nothing where nothing better was found, or too little is on record', () => {
+    expect(tuningOf(replay({}), 0.2, 0.5, null, wish)).toMatchObject({ members: {}, basis: { why: expect.stringContaining('None of the thresholds') } })
+    expect(tuningOf(replay({ records: 49 }), 0.2, 0.5, null, wish)).toMatchObject({ members: {}, basis: { why: expect.stringContaining('Only 49 decisions') } })
   })
 
-  it('says on what it rests', () => {
-    const { basis } = proposeTuning(facts({ efficiency: 0.7, judged: 100 }), {}, 0.85, 'balanced')
-    expect(basis).toMatchObject({ efficiency: 0.7, judged: 100, targetEfficiency: 0.85, optimizationMode: 'balanced', why: [expect.stringContaining('70 % of 100'), expect.any(String), expect.any(String)] })
+  it('"only after a failure" is no aggressiveness at all', () => {
+    expect(tuningOf(replay({ proposed: figures(2, 0.95) }), 0.2, 0.5, null, wish).members).toEqual({ fallbackAggressiveness: 0 })
+  })
+
+  it('any aggressiveness is found again from its threshold', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0.02, max: 0.9, noNaN: true }), fc.integer({ min: 1, max: 100 }), (configured, hundredths) => {
+        expect(aggressivenessFor(thresholdOf(configured, hundredths / 100), configured)).toBeCloseTo(hundredths / 100, 1)
+      }),
+    )
   })
 })
