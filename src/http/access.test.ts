@@ -25,6 +25,7 @@ describe('roles', () => {
     'DELETE /v1/operations/:id': 'operator',
     'GET /v1/operations/:id/events': 'operator',
     'GET /v1/routing/matrix': 'viewer',
+    'GET /v1/routing/decisions': 'viewer',
     'POST /v1/routing/decide': 'operator',
     'GET /openapi.json': 'public',
     'GET /docs': 'public',

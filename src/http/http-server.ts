@@ -35,6 +35,7 @@ import { sendError, toOperationError } from './problem-reply.ts'
 import { registerAdmin, type AdminParts } from './admin.ts'
 import { registerReference } from './reference.ts'
 import { registerRouting } from './routing.ts'
+import type { DecisionRecord } from '../routing/decision-ledger.ts'
 
 export interface HttpServerParts {
   readonly intake: Intake
@@ -47,6 +48,8 @@ export interface HttpServerParts {
   readonly version: string
   /** Health and figures, by what is known now. */
   readonly monitoring: Monitoring
+  /** The last routing decisions, newest first. */
+  readonly decisions: (limit: number) => readonly DecisionRecord[]
   /** Levers, alerts and the audit trail. */
   readonly admin: AdminParts
   /** A request failed by our own mistake: for the log. */
@@ -174,7 +177,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   })
 
   registerOperations(app, { intake, clock, concurrentStreams: limits.concurrentStreams })
-  registerRouting(app, { intake, matrix: () => parts.config().routing.matrix })
+  registerRouting(app, { intake, matrix: () => parts.config().routing.matrix, decisions: parts.decisions })
   registerHealth(app, { clock, version: parts.version, monitoring: parts.monitoring, draining: () => draining })
   registerMetrics(app, { clock, monitoring: parts.monitoring, matrix: () => parts.config().routing.matrix, currency: () => parts.config().direct.prices.currency })
   registerAdmin(app, { ...parts.admin, clock, systemStatus: () => parts.monitoring.status() })

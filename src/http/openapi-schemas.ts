@@ -67,6 +67,23 @@ export const openApiSchemas: Readonly<Record<string, object>> = {
     reason: { enum: decisionReasons },
     alternatives: list(object({ route: { enum: routes }, reason: { enum: alternativeReasons } })),
   }),
+  JudgedDecision: object({
+    operationId: text,
+    operation: { enum: operationTypes },
+    priority: { enum: priorities },
+    tenant: orNull(text),
+    decidedAt: { type: 'string', format: 'date-time' },
+    decision: reference('Decision'),
+    status: { enum: operationStatuses },
+    route: orNull({ enum: routes }),
+    target: orNull(text),
+    basis: { enum: ['completion', 'first_content'] },
+    latencyMs: number,
+    latencyRequirementMs: number,
+    slaMet: flag,
+    attempts: list(reference('Attempt')),
+    hindsight: object({ optimal: orNull(flag), regretMs: orNull(number), basis: text }),
+  }),
   MatrixRow: object({ priority: { enum: priorities }, latencyMs: number, hardTimeoutMs: number, route: { enum: routes }, fallback: { enum: [...routes, 'none'] } }),
   Problem: object(
     {

@@ -135,6 +135,15 @@ export function openApiDocument(version: string): OpenApiDocument {
       '/v1/routing/matrix': {
         get: { summary: 'The routing decision matrix in force', tags: ['Routing'], responses: { '200': jsonOf('By operation type.', { type: 'object', properties: { matrix: { type: 'object', additionalProperties: reference('MatrixRow') } } }), ...problems(guarded) } },
       },
+      '/v1/routing/decisions': {
+        get: {
+          summary: 'The last decisions, newest first, judged in hindsight',
+          description: 'A key that is bound to a tenant sees the decisions of its tenant.',
+          tags: ['Routing'],
+          parameters: [query('limit', { type: 'integer', minimum: 1, maximum: 500, default: 50 }, 'How many.')],
+          responses: { '200': jsonOf('What was decided, what became of it, and whether it was right; `optimal` is null where that cannot be known.', { type: 'object', properties: { decisions: { type: 'array', items: reference('JudgedDecision') } } }), ...problems(guarded) },
+        },
+      },
       '/v1/routing/decide': {
         post: {
           summary: 'The decision for a request, nothing executed',
