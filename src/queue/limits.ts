@@ -8,8 +8,8 @@ export const queueLimits = {
   extendShare: 1 / 3,
   /** How often a message is handed out before it counts as poison: a crash or two is bad luck, five are its own doing. */
   deliveries: 5,
-  /** Operations that run in workers at once, besides the calls that the MCP servers take: more would only queue elsewhere. */
-  operationSlots: 64,
+  /** Operations that run in workers at once, besides the calls that the MCP servers take: a worker mostly waits for an upstream, and a few slow ones must not keep the callers of the MCP path waiting. */
+  operationSlots: 256,
   /** Claims that are under way at once: one more than a group of the store makes no claim earlier. */
   claims: 4,
   /** Messages that have ended, per look. */

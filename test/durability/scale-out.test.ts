@@ -1,0 +1,151 @@
+/**
+ * Three services on one real Redis: each answers for what was submitted at any of them, and they stand in for one another.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fixedConfig } from '../../src/config/config-watcher.ts'
+import { resolveConfig } from '../../src/config/resolve-config.ts'
+import { createEmulator } from '../../src/emulator/emulator.ts'
+import type { OperationResult } from '../../src/operation/result.ts'
+import { createOperationsServer } from '../../src/operations-server/operations-server.ts'
+import { createSystemClock, sleep } from '../../src/runtime/clock.ts'
+import { startService, type Service } from '../../src/serve.ts'
+import { startRedisServer, type RedisServer } from '../../src/store/adapters/redis-server.test-support.ts'
+
+const clock = createSystemClock()
+const emulator = createEmulator({ clock, seed: 1 })
+const running = new Set<AbortSignal>()
+/** A prompt with `wait` in it is worked on until it is stopped. */
+const tools = createOperationsServer({
+  clock,
+  async execute(request, { signal, onText }) {
+    const waits = JSON.stringify(request.converse).includes('wait')
+    if (waits) {
+      running.add(signal)
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+      running.delete(signal)
+      return { kind: 'cancelled' }
+    }
+    for (const word of ['one ', 'two ', 'three']) {
+      onText?.(word, 0)
+      await sleep(clock, 5)
+    }
+    return { kind: 'answer', answer: { message: { role: 'assistant', content: [{ text: 'one two three' }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } } }
+  },
+})
+let redis: RedisServer
+const services: Service[] = []
+
+beforeAll(async () => {
+  redis = await startRedisServer()
+  await emulator.listen()
+  const { url } = await tools.listen(0)
+  const resolved = resolveConfig(
+    {
+      server: { port: 0 },
+      direct: {
+        targets: [{ id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-haiku-4-5-20251001-v1:0', endpoint: emulator.url }],
+        credentials: { accessKeyId: '${KEY}', secretAccessKey: '${SECRET}' },
+      },
+      mcp: { servers: { ops: { url } }, routes: { default: { servers: ['ops'], tool: 'execute_operation', carries: 'converse', repeatable: true } } },
+      store: { engine: 'redis', url: redis.url },
+      logs: { level: 'fatal' },
+    },
+    { KEY: 'emulator', SECRET: 'emulator' },
+  )
+  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
+  for (let count = 0; count < 3; count += 1) services.push(await startService({ config: fixedConfig(resolved.config), environment: {}, clock }))
+}, 120_000)
+
+afterAll(async () => {
+  await Promise.all(services.map((service) => service.stop()))
+  await tools.close()
+  await emulator.close()
+  await redis.stop()
+}, 60_000)
+
+function at(index: number): string {
+  return services[index % services.length]?.url ?? ''
+}
+
+async function post(index: number, body: object, headers: Readonly<Record<string, string>> = {}): Promise<{ readonly status: number; readonly text: string }> {
+  const answer = await fetch(`${at(index)}/v1/operations`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ operation: 'standard_analysis', prompt: 'hello', ...body }) })
+  return { status: answer.status, text: await answer.text() }
+}
+
+async function read(index: number, id: string): Promise<OperationResult> {
+  return (await (await fetch(`${at(index)}/v1/operations/${id}`)).json()) as OperationResult
+}
+
+async function until<Value>(look: () => Promise<Value>, good: (value: Value) => boolean, withinMs = 10_000): Promise<Value> {
+  const endMs = clock.monotonicMs() + withinMs
+  for (;;) {
+    const value = await look()
+    if (good(value)) return value
+    if (clock.monotonicMs() > endMs) throw new Error(`it did not come about: ${JSON.stringify(value)}`)
+    await sleep(clock, 20)
+  }
+}
+
+describe('three services on one Redis', () => {
+  it('any of them answers for an asynchronous operation of any other', async () => {
+    for (let index = 0; index < 6; index += 1) {
+      const answer = await post(index, { mode: 'async', operation: index % 2 === 0 ? 'standard_analysis' : 'infrastructure' })
+      expect(answer.status).toBe(202)
+      const { id } = JSON.parse(answer.text) as OperationResult
+      expect(await read(index + 1, id)).toMatchObject({ id })
+      await until(() => read(index + 2, id), ({ status }) => status === 'succeeded')
+    }
+  })
+
+  it('its events are followed, and resumed, at another one', async () => {
+    const { id } = JSON.parse((await post(0, { mode: 'async' })).text) as OperationResult
+    const whole = await (await fetch(`${at(1)}/v1/operations/${id}/events`)).text()
+    expect(whole).toContain('event: decision')
+    expect(whole).toContain('event: result')
+    const rest = await (await fetch(`${at(2)}/v1/operations/${id}/events`, { headers: { 'last-event-id': '2' } })).text()
+    expect(rest).toContain('event: result')
+    expect(rest).not.toContain('event: decision')
+  })
+
+  it('many callers at once get their own answers, whoever carries them out', async () => {
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, index) => post(index, index % 3 === 0 ? { mode: 'stream' } : {})))
+    for (const [index, { status, text }] of answers.entries()) {
+      expect(status).toBe(200)
+      if (index % 3 !== 0) expect(JSON.parse(text)).toMatchObject({ status: 'succeeded', output: { text: 'one two three' } })
+      else expect(text).toContain('event: result')
+    }
+  })
+
+  it('the same key at two of them is one operation with one answer', async () => {
+    const answers = await Promise.all([0, 1, 2, 0, 1, 2].map((index) => post(index, { prompt: 'once' }, { 'idempotency-key': 'one key' })))
+    const ids = answers.map(({ text }) => (JSON.parse(text) as OperationResult).id)
+    expect(new Set(ids).size).toBe(1)
+    expect(answers.every(({ status }) => status === 200)).toBe(true)
+  })
+
+  it('a cancel at another one stops the work within a second', async () => {
+    const { id } = JSON.parse((await post(0, { mode: 'async', operation: 'background_task', prompt: 'wait for it' })).text) as OperationResult
+    await until(async () => running.size, (count) => count === 1)
+    const startMs = clock.monotonicMs()
+    // Whoever has it, two of these three are others.
+    const cancelled = (await (await fetch(`${at(1)}/v1/operations/${id}`, { method: 'DELETE' })).json()) as OperationResult
+    expect(cancelled.status).toBe('cancelled')
+    await until(async () => running.size, (count) => count === 0, 1_000)
+    expect(clock.monotonicMs() - startMs).toBeLessThan(1_000)
+    for (const index of [0, 1, 2]) expect(await read(index, id)).toMatchObject({ status: 'cancelled' })
+  })
+
+  it('when Redis is gone direct operations are answered, and standard ones take their fallback', async () => {
+    redis.freeze()
+    try {
+      const startMs = clock.monotonicMs()
+      expect(JSON.parse((await post(0, { operation: 'emergency' })).text)).toMatchObject({ status: 'succeeded', route: 'direct' })
+      expect(clock.monotonicMs() - startMs).toBeLessThan(900)
+      expect(JSON.parse((await post(1, {})).text)).toMatchObject({ status: 'succeeded', route: 'direct', fallbackUsed: true })
+      expect((await post(2, { mode: 'async' })).status).toBe(503)
+    } finally {
+      redis.thaw()
+    }
+    await until(async () => JSON.parse((await post(2, {})).text) as OperationResult, ({ route }) => route === 'mcp', 20_000)
+  }, 40_000)
+})
