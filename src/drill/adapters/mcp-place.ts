@@ -123,8 +123,8 @@ class Executor {
     const turn = this.#turns.get(label) ?? 0
     this.#turns.set(label, turn + 1)
     if (item === undefined) return { kind: 'answer', answer: answerOf(label, 1) }
-    const elapsedMs = clock.monotonicMs() - this.#beganAtMs
-    const fate = fates.of(item, place, turn, Number.isFinite(elapsedMs) ? elapsedMs : 0)
+    // Before the drill begins it is before every window.
+    const fate = fates.of(item, place, turn, clock.monotonicMs() - this.#beganAtMs)
     if (fate.kind === 'hangs') {
       await sleep(clock, hangMs, options.signal)
       return { kind: 'cancelled' }
