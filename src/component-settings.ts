@@ -11,7 +11,7 @@ import type { IntakeSettings } from './intake/intake.ts'
 import type { McpServerSettings, McpSettings } from './mcp/settings.ts'
 import type { Operation } from './operation/operation.ts'
 import { operationTypes } from './operation/matrix.ts'
-import { defaultBreakerSettings } from './breaker/breaker.ts'
+import { defaultBreakerSettings, type BreakerSettings } from './breaker/breaker.ts'
 import { defaultConcurrencyLimitSettings } from './routing/concurrency-limit.ts'
 import { noOverrides } from './routing/conditions.ts'
 import { estimateSettings } from './routing/latency-estimates.ts'
@@ -75,6 +75,24 @@ const reservedShare = 0.01
 /** Of the places, those of operations that only wait until a target has room. */
 const waitingShare = 0.5
 
+/** What is `null` keeps its proportion to the requirements: a matrix scaled down rests for less. */
+function breakerSettings(config: Config): BreakerSettings {
+  const { breaker, matrix } = config.routing
+  const shortestMs = Math.min(...operationTypes.map((type) => matrix[type].latencyMs))
+  const { minimumCalls, failureShare, consecutiveFailures } = breaker
+  const restMs = breaker.restMs ?? 0.2 * shortestMs
+  return {
+    ...defaultBreakerSettings,
+    minimumCalls,
+    failureShare,
+    consecutiveFailures,
+    windowMs: breaker.windowMs ?? 2 * shortestMs,
+    restMs,
+    longestRestMs: Math.max(restMs, breaker.longestRestMs ?? 6 * shortestMs),
+    rampMs: breaker.rampMs ?? shortestMs,
+  }
+}
+
 export function routerSettings(config: Config): RouterSettings {
   const { inFlightOperations, retainedDecisions } = config.limits
   const { routing } = config
@@ -95,7 +113,7 @@ export function routerSettings(config: Config): RouterSettings {
     },
     retryShare: routing.retry.budget,
     targets: {
-      breaker: { ...defaultBreakerSettings },
+      breaker: breakerSettings(config),
       limiter: defaultConcurrencyLimitSettings,
       estimates: estimateSettings(routing.matrix),
     },

@@ -52,6 +52,23 @@ export const routingSchema = section('The routing.', {
     threshold: share({ description: 'The chance of a miss at which it starts.', default: 0.2, reload: 'live' }),
     budget: share({ description: 'The share of operations that it may be started for.', default: 0.2, reload: 'live' }),
   }),
+  breaker: section('The circuit breaker of every target and MCP server. `null` follows the shortest requirement of the matrix.', {
+    minimumCalls: whole({ description: 'Calls in the window before a share of failures is judged.', unit: 'calls', minimum: 1, maximum: 10_000, default: 20, reload: 'live' }),
+    failureShare: share({ description: 'The share of failed calls at which it opens.', default: 0.5, reload: 'live' }),
+    consecutiveFailures: whole({ description: 'Failures in a row within the window at which it opens.', unit: 'calls', minimum: 1, maximum: 1_000, default: 3, reload: 'live' }),
+    windowMs: orNull(whole({ description: '', unit: 'ms', minimum: 10, maximum: 3_600_000, reload: 'live' }), { description: 'Calls older than this do not count; `null`: twice the shortest requirement.', default: null, reload: 'live' }),
+    restMs: orNull(whole({ description: '', unit: 'ms', minimum: 1, maximum: 3_600_000, reload: 'live' }), {
+      description: 'The first rest, doubled with every trip in a row; `null`: a fifth of the shortest requirement.',
+      default: null,
+      reload: 'live',
+    }),
+    longestRestMs: orNull(whole({ description: '', unit: 'ms', minimum: 1, maximum: 3_600_000, reload: 'live' }), { description: 'The longest rest; `null`: six times the shortest requirement.', default: null, reload: 'live' }),
+    rampMs: orNull(whole({ description: '', unit: 'ms', minimum: 1, maximum: 3_600_000, reload: 'live' }), {
+      description: 'How long the way back to all calls takes after the probes; `null`: the shortest requirement.',
+      default: null,
+      reload: 'live',
+    }),
+  }),
   fallbackAggressiveness: share({ description: '1 starts the fallback at the slightest risk of a miss, 0 only after a failure.', default: 0.5, reload: 'live' }),
   latencyThresholds: section('How long an attempt may show nothing before it gets help, where its operation may fall back.', {
     directMs: threshold('On the direct route; `null`: the chance of a miss alone decides.'),
