@@ -24,7 +24,7 @@ export interface CallbackSettings {
 export interface CallbackSenderParts {
   readonly settings: () => CallbackSettings
   /** The result on record; undefined when it is not kept any more. */
-  find(operationId: string): Promise<OperationResult | undefined>
+  readonly find: (operationId: string) => Promise<OperationResult | undefined>
   readonly clock: Clock
   readonly random: Random
 }

@@ -195,12 +195,13 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     }
     lookingForEnded = true
     try {
-      do {
+      for (;;) {
         moreEnded = false
         const found = await queue.claimEnded({ ...claimRequest, limit: queueLimits.endedPerLook })
         for (const ended of found) await reportOne(ended)
-        if (found.length === queueLimits.endedPerLook) moreEnded = true
-      } while (moreEnded && !closed)
+        if (found.length < queueLimits.endedPerLook && !isAskedAgain()) return
+        if (isClosed()) return
+      }
     } catch (error) {
       rest(error)
     } finally {
@@ -219,9 +220,13 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     }
   }
 
+  // Asked for by a call, because what happens during an await is not seen by the type checker.
+  const isAskedAgain = (): boolean => moreEnded
+  const isClosed = (): boolean => closed
+
   const handlerOf = (kind: WorkKind): WorkHandler => {
     if (handlers === null) throw new Error('the dispatcher has not begun')
-    return handlers[kind] as WorkHandler
+    return handlers[kind]
   }
 
   const unsubscribe = queue.subscribe((signal) => {

@@ -22,7 +22,7 @@ beforeAll(async () => {
   await emulator.listen()
   const target = (id: string, modelId: string): object => ({ id, region: 'eu-central-1', modelId, endpoint: emulator.url })
   const resolved = resolveConfig(
-    { server: { port: 0 }, logs: { level: 'fatal' }, direct: { targets: [target('frankfurt', model), target('broken', 'fault.denied'), target('silent', 'fault.hang')], credentials: { accessKeyId: '${EMULATOR}', secretAccessKey: '${EMULATOR}' } } },
+    { server: { port: 0 }, store: { engine: 'memory' }, logs: { level: 'fatal' }, direct: { targets: [target('frankfurt', model), target('broken', 'fault.denied'), target('silent', 'fault.hang')], credentials: { accessKeyId: '${EMULATOR}', secretAccessKey: '${EMULATOR}' } } },
     { EMULATOR: 'emulator' },
   )
   if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))

@@ -38,7 +38,7 @@ export interface DeadLettersParts {
   readonly queue: Pick<MessageQueue, 'listDeadLetters' | 'retryDeadLetter' | 'dropDeadLetter'>
   readonly records: OperationRecords
   readonly clock: Clock
-  wasSent(operationId: string): Promise<boolean>
+  readonly wasSent: (operationId: string) => Promise<boolean>
 }
 
 /** Letters that one read of the queue brings when one is looked for. */

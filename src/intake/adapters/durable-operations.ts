@@ -110,9 +110,10 @@ export function createDurableOperations(parts: DurableParts): DurableOperations 
     let progress: Promise<void> = Promise.resolve()
     let isDone = false
 
+    const hasEnded = (): boolean => isDone
     /** Best effort: what matters is the end. Somebody else's word that it is over stops it. */
     const writeProgress = async (): Promise<void> => {
-      for (let turn = 0; turn < 2 && !isDone; turn += 1) {
+      for (let turn = 0; turn < 2 && !hasEnded(); turn += 1) {
         const next = await records.put(recordOf(operation, entry.current(), 0, [...told]), version ?? 'absent').catch(() => null)
         if (next === null) return
         if (next !== undefined) {

@@ -15,7 +15,7 @@ export interface DurableWork {
   readonly sent: Set<string>
   /** What the dispatcher had to say to the log. */
   readonly errors: unknown[]
-  wasSent(operationId: string): Promise<boolean>
+  readonly wasSent: (operationId: string) => Promise<boolean>
   /** Operations are worked on from now on. */
   begin(intake: Intake): void
 }

@@ -66,7 +66,7 @@ export function createQueuedPath(parts: QueuedPathParts): QueuedPath {
     if (dispatcher.holds(operation.id)) return inner.start(request, listener)
     const attempt = new QueuedAttempt(request, listener, inner, clock, (ended) => {
       waiting.delete(ended.id)
-      if (ended.isElsewhere) relay.send(null, word({ about: 'attempt', word: 'cancel', id: ended.id }))
+      if (ended.isElsewhere) relay.send(null, { about: 'attempt', word: 'cancel', id: ended.id })
     })
     waiting.set(attempt.id, attempt)
     const { number, target, streaming, deadlineMs } = request
@@ -96,7 +96,7 @@ export function createQueuedPath(parts: QueuedPathParts): QueuedPath {
   const leave = (id: string): void => {
     dispatcher.remove(id).then(
       (outcome) => {
-        if (outcome.kind === 'leased' && relay.shared) relay.send(null, word({ about: 'attempt', word: 'cancel', id }))
+        if (outcome.kind === 'leased' && relay.shared) relay.send(null, { about: 'attempt', word: 'cancel', id })
       },
       () => {
         // The store is away: the message is claimed later by somebody who finds that nobody waits.
@@ -107,7 +107,7 @@ export function createQueuedPath(parts: QueuedPathParts): QueuedPath {
   const workForAnother = (work: AttemptWork, delivery: Delivery, lost: AbortSignal): Promise<Disposition> =>
     new Promise((resolve) => {
       const { id } = delivery.message
-      const tell = (said: AttemptWord): void => relay.send(work.home, word(said))
+      const tell = (said: AttemptWord): void => relay.send(work.home, said)
       const now = { wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() }
       const operation = revived(work.operation, work.operation.createdAtMs + work.operation.hardTimeoutMs, now)
       const deadlineMs = now.monotonicMs + Math.max(0, delivery.message.expiresAtMs - now.wallMs)
@@ -158,7 +158,7 @@ export function createQueuedPath(parts: QueuedPathParts): QueuedPath {
         if (work.home === relay.instanceId) return
         if (await relay.isAlive(work.home)) {
           const end: AttemptEnd = { outcome: 'failed', fault: endFault(ended), spend: nothingSpent }
-          relay.send(work.home, word({ about: 'attempt', word: 'end', id, end: end as unknown as JsonValue }))
+          relay.send(work.home, { about: 'attempt', word: 'end', id, end: end as unknown as JsonValue })
           return
         }
         await parts.orphaned({ operation: work.operation, cause: ended.ended === 'expired' ? 'expired' : 'dead', begun: ended.deliveries > 0 })
@@ -286,9 +286,6 @@ function endFault(ended: EndedDelivery): Fault {
   return { kind: 'network', retryable: false, message: 'The process that carried out the attempt is gone, and it must not be handed out again.' }
 }
 
-function word(said: AttemptWord): JsonValue {
-  return said as unknown as JsonValue
-}
 
 function readWord(message: JsonValue): AttemptWord | undefined {
   if (message === null || typeof message !== 'object') return undefined

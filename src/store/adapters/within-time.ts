@@ -13,9 +13,9 @@ export function withinTime<Value>(clock: Clock, call: Promise<Value>, limitMs: n
         cancel()
         resolve(value)
       },
-      (error: unknown) => {
+      (error: Error) => {
         cancel()
-        reject(error as Error)
+        reject(error)
       },
     )
   })
