@@ -24,6 +24,7 @@ export const healthSchema = section('The Health Checker. Traffic tells first; wh
     default: 60_000,
     reload: 'live',
   }),
+  probing: flag({ description: 'Whether targets and servers are probed when there is no traffic. Off: their traffic alone tells how they are.', default: true, reload: 'live' }),
   canary: section('A real operation on every target from time to time, for which the provider charges: the only probe that sees what a model answers when there is no traffic.', {
     enabled: flag({ description: 'Whether it is done.', default: false, reload: 'live' }),
     intervalMs: whole({ description: 'Between two of them on one target without traffic.', unit: 'ms', minimum: 10_000, maximum: dayMs, default: 300_000, reload: 'live' }),

@@ -7,7 +7,7 @@ import { operationOf } from '../metrics/testing/happenings.ts'
 import { startHealthChecker, type Finding, type HealthChecker, type HealthComponent, type HealthSubject } from './health-checker.ts'
 import type { KnownLevel } from './health-level.ts'
 
-const settings = { intervalMs: 10_000, undecidedIntervalMs: 2_000, timeoutMs: 5_000, worsensAfter: 3, recoversAfter: 5, trustTrafficMs: 60_000 }
+const settings = { intervalMs: 10_000, undecidedIntervalMs: 2_000, timeoutMs: 5_000, worsensAfter: 3, recoversAfter: 5, trustTrafficMs: 60_000, probing: true }
 const healthy: Finding = { level: 'healthy', reason: 'It answers', responseTimeMs: 3 }
 const down: Finding = { level: 'critical', reason: 'No connection', responseTimeMs: null }
 
@@ -20,8 +20,12 @@ interface World {
   readonly probes: Map<string, number>
   readonly answers: Map<string, () => Finding | Promise<Finding>>
   readonly standing: Map<string, { level: KnownLevel; reason: string }>
+  readonly settings: { probing: boolean }
   targets: string[]
 }
+
+/** Switched by tests of the flag. */
+let probing = true
 
 type Answers = Readonly<Record<string, () => Finding | Promise<Finding>>>
 
@@ -31,13 +35,14 @@ function world(...targets: string[]): World {
 
 /** The first look is taken at once, so what it finds must be there. */
 function worldWith(answers: Answers, ...targets: string[]): World {
+  probing = true
   const clock = createVirtualClock()
   const events = createEventStream<SystemEvent>((error) => {
     throw error
   })
   const seen: SystemEvent[] = []
   events.subscribe((event) => seen.push(event))
-  const made = { clock, events, seen, probes: new Map<string, number>(), answers: new Map(Object.entries(answers)), standing: new Map<string, { level: KnownLevel; reason: string }>(), targets }
+  const made = { clock, events, seen, probes: new Map<string, number>(), answers: new Map(Object.entries(answers)), standing: new Map<string, { level: KnownLevel; reason: string }>(), targets, settings: { ...settings } }
   const subject = (target: string): HealthSubject => ({
     id: `direct:${target}`,
     title: target,
@@ -53,7 +58,7 @@ function worldWith(answers: Answers, ...targets: string[]): World {
     { name: 'direct-bedrock-client', what: 'targets', required: true, off: null, subjects: made.targets.map(subject) },
     { name: 'mcp-router', what: 'servers', required: false, off: 'No server is configured.', subjects: [] },
   ]
-  const checker = startHealthChecker({ clock, events, settings: () => settings, components })
+  const checker = startHealthChecker({ clock, events, settings: () => ({ ...settings, probing }), components })
   return Object.assign(made, { checker })
 }
 
@@ -114,6 +119,21 @@ describe('without traffic', () => {
     await w.clock.advanceAsync(600_000)
     expect(level(w)).toBe('healthy')
     expect(w.seen.filter((event) => event.type === 'health_changed').length).toBe(1)
+  })
+
+  it('with probing switched off a target is left alone, keeps its level, and is probed again when it is switched on', async () => {
+    const w = world('a')
+    await w.clock.advanceAsync(1_000)
+    probing = false
+    w.answers.set('a', () => down)
+    await w.clock.advanceAsync(600_000)
+    expect([w.probes.get('a'), level(w)]).toEqual([1, 'healthy'])
+    attempt(w, 'a', 'failed', 5)
+    await w.clock.advanceAsync(10_000)
+    expect(w.checker.components()[0]?.subjects[0]?.by).toBe('traffic')
+    probing = true
+    await w.clock.advanceAsync(20_000)
+    expect(w.probes.get('a')).toBeGreaterThan(1)
   })
 
   it('a probe that says nothing neither mends nor breaks', async () => {
@@ -278,6 +298,19 @@ it('a component that is switched off is listed with the reason and not checked',
   const w = world('a')
   await w.clock.advanceAsync(1_000)
   expect(w.checker.components()[1]).toMatchObject({ name: 'mcp-router', enabled: false, status: 'unknown', message: 'No server is configured.' })
+})
+
+it('with probing switched off a target is judged by its traffic alone', async () => {
+  const w = world('a')
+  const before = w.probes.get('a')
+  w.settings.probing = false
+  await w.clock.advanceAsync(60_000)
+  expect(w.probes.get('a')).toBe(before)
+  for (let second = 0; second < 60; second += 1) {
+    attempt(w, 'a', 'failed')
+    await w.clock.advanceAsync(1_000)
+  }
+  expect([w.probes.get('a'), level(w)]).toEqual([before, 'critical'])
 })
 
 it('asked to check now it does, and answers when all have', async () => {

@@ -65,6 +65,8 @@ export interface HealthSettings extends HysteresisSettings {
   readonly timeoutMs: number
   /** How long failed traffic outranks probes that see less and succeed. */
   readonly trustTrafficMs: number
+  /** False: what carries operations is judged by its traffic alone. */
+  readonly probing: boolean
 }
 
 export interface SubjectView {
@@ -140,7 +142,8 @@ class Watched {
   component: ComponentName
   state: LevelState
   stretch: { -readonly [Member in keyof TrafficStretch]: number } = { ...noTraffic }
-  dueMs: number
+  /** Monotonic; what is new is due at once. */
+  dueMs = Number.NEGATIVE_INFINITY
   probing: Promise<void> | null = null
   reason = 'Not checked yet.'
   by: SubjectView['by'] = null
@@ -151,12 +154,11 @@ class Watched {
   /** The last traffic that spoke against it; monotonic. */
   failedTraffic: { readonly atMs: number; readonly reason: string } | null = null
 
-  constructor(subject: HealthSubject, component: ComponentName, nowMs: number, dueMs: number) {
+  constructor(subject: HealthSubject, component: ComponentName, nowMs: number) {
     this.subject = subject
     this.component = component
     this.sinceStartMs = nowMs
     this.state = startingState(nowMs)
-    this.dueMs = dueMs
   }
 }
 
@@ -234,7 +236,7 @@ class Checker implements HealthChecker {
       for (const subject of component.subjects) {
         present.add(subject.id)
         const watched = this.#watched.get(subject.id)
-        if (watched === undefined) this.#watched.set(subject.id, new Watched(subject, component.name, clock.nowMs(), clock.monotonicMs()))
+        if (watched === undefined) this.#watched.set(subject.id, new Watched(subject, component.name, clock.nowMs()))
         else watched.subject = subject
       }
     }
@@ -266,6 +268,11 @@ class Checker implements HealthChecker {
     watched.stretch = { ...noTraffic }
     if (observation !== null) {
       this.#observed(watched, { ...observation, responseTimeMs: null }, 'traffic')
+      return
+    }
+    const { probing, intervalMs } = this.#parts.settings()
+    if (!probing && watched.subject.carries !== null) {
+      watched.dueMs = this.#parts.clock.monotonicMs() + intervalMs
       return
     }
     if (watched.probing !== null) {
@@ -402,5 +409,7 @@ class Checker implements HealthChecker {
 
 function viewOfSubject(watched: Watched): SubjectView {
   const { subject, state, reason, responseTimeMs, lastCheckAtMs, lastError, by, details } = watched
-  return { id: subject.id, title: subject.title, status: state.level, message: reason, responseTimeMs, lastCheckAtMs, sinceMs: state.sinceMs, lastError, by, details }
+  // What was seen does not change the level yet: then both are said.
+  const message = state.row.length === 0 ? reason : `${reason} (${state.row.length} in a row so far)`
+  return { id: subject.id, title: subject.title, status: state.level, message, responseTimeMs, lastCheckAtMs, sinceMs: state.sinceMs, lastError, by, details }
 }

@@ -97,6 +97,7 @@ export function layMembers(config: Config, members: Readonly<Record<string, Json
   if (!flags.ENABLE_INTELLIGENT_ROUTING) {
     laid = { ...laid, routing: { ...laid.routing, fallbackAggressiveness: 0, hedging: { ...laid.routing.hedging, enabled: false }, latencyThresholds: { directMs: null, mcpMs: null } } }
   }
+  if (!flags.ENABLE_HYBRID_HEALTH_MONITORING) laid = { ...laid, health: { ...laid.health, probing: false, canary: { ...laid.health.canary, enabled: false } } }
   if (!flags.ENABLE_DIRECT_BEDROCK_FALLBACK) laid = { ...laid, routing: { ...laid.routing, matrix: withoutDirectFallback(laid.routing.matrix) } }
   return laid
 }
