@@ -20,7 +20,6 @@ interface World {
   readonly probes: Map<string, number>
   readonly answers: Map<string, () => Finding | Promise<Finding>>
   readonly standing: Map<string, { level: KnownLevel; reason: string }>
-  readonly settings: { probing: boolean }
   targets: string[]
 }
 
@@ -42,7 +41,7 @@ function worldWith(answers: Answers, ...targets: string[]): World {
   })
   const seen: SystemEvent[] = []
   events.subscribe((event) => seen.push(event))
-  const made = { clock, events, seen, probes: new Map<string, number>(), answers: new Map(Object.entries(answers)), standing: new Map<string, { level: KnownLevel; reason: string }>(), targets, settings: { ...settings } }
+  const made = { clock, events, seen, probes: new Map<string, number>(), answers: new Map(Object.entries(answers)), standing: new Map<string, { level: KnownLevel; reason: string }>(), targets }
   const subject = (target: string): HealthSubject => ({
     id: `direct:${target}`,
     title: target,
@@ -298,19 +297,6 @@ it('a component that is switched off is listed with the reason and not checked',
   const w = world('a')
   await w.clock.advanceAsync(1_000)
   expect(w.checker.components()[1]).toMatchObject({ name: 'mcp-router', enabled: false, status: 'unknown', message: 'No server is configured.' })
-})
-
-it('with probing switched off a target is judged by its traffic alone', async () => {
-  const w = world('a')
-  const before = w.probes.get('a')
-  w.settings.probing = false
-  await w.clock.advanceAsync(60_000)
-  expect(w.probes.get('a')).toBe(before)
-  for (let second = 0; second < 60; second += 1) {
-    attempt(w, 'a', 'failed')
-    await w.clock.advanceAsync(1_000)
-  }
-  expect([w.probes.get('a'), level(w)]).toEqual([before, 'critical'])
 })
 
 it('asked to check now it does, and answers when all have', async () => {

@@ -43,6 +43,8 @@ export interface RecorderStatus {
   readonly lastWriteAtMs: number | null
   /** Minutes that are not written yet. */
   readonly unwritten: number
+  /** Minutes of other instances that there was no room for. */
+  readonly leftOut: number
   /** Rounds that were left out because the one before still waited for the store. */
   readonly skippedRounds: number
 }
@@ -124,6 +126,7 @@ class Recorder implements MetricsRecorder {
       lastError: this.#lastError,
       lastWriteAtMs: this.#lastWriteAtMs,
       unwritten: this.#unwritten.size,
+      leftOut: this.#others.leftOut,
       skippedRounds: this.#skippedRounds,
     }
   }

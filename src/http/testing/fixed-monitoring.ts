@@ -11,7 +11,7 @@ export function fixedMonitoring(parts: Partial<Monitoring>): Monitoring {
     window: () => new Tally(),
     totals: () => new Tally(),
     gauges: () => [],
-    recorder: () => ({ instance: 'test', others: [], restored: true, storeFailures: 0, failuresInRow: 0, lastError: null, lastWriteAtMs: null, unwritten: 0, skippedRounds: 0 }),
+    recorder: () => ({ instance: 'test', others: [], restored: true, storeFailures: 0, failuresInRow: 0, lastError: null, lastWriteAtMs: null, unwritten: 0, leftOut: 0, skippedRounds: 0 }),
     alerts: () => [],
     overrides: () => [],
     budgetUsed: () => null,
