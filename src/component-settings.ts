@@ -110,6 +110,7 @@ export function routerSettings(config: Config): RouterSettings {
       hedging: routing.hedging.enabled,
       hedgeShare: routing.hedging.budget,
       aggressiveness: routing.fallbackAggressiveness,
+      helpAfterMs: { direct: routing.latencyThresholds.directMs, mcp: routing.latencyThresholds.mcpMs },
     },
     retryShare: routing.retry.budget,
     targets: {

@@ -87,6 +87,9 @@ const sheet: readonly (readonly [rationale: string, given: Situation, expected: 
   ['a full or resting helper is not asked', { waitedMs: 6_500, conditions: { direct: routeOf(['frankfurt', candidateOf('ireland', { usable: false })]), mcp: routeOf([candidateOf('ops', { limit: 1, inFlight: 1 })]) } }, 'none'],
   ['at aggressiveness 0 nothing is helped before it fails', { waitedMs: 9_000, settings: { aggressiveness: 0, hedging: false } }, 'none'],
   ['at aggressiveness 1 the slightest risk is enough', { waitedMs: 2_500, settings: { aggressiveness: 1 } }, 'rescue on mcp/ops'],
+  ['beyond an operator’s threshold of its route an attempt is helped, however likely it is to make it', { usual: quick, waitedMs: 1_000, settings: { helpAfterMs: { direct: 1_000, mcp: null }, hedging: false } }, 'rescue on mcp/ops'],
+  ['the threshold of the other route does not count', { usual: quick, waitedMs: 1_000, settings: { helpAfterMs: { direct: null, mcp: 1_000 }, hedging: false } }, 'none'],
+  ['at aggressiveness 0 no threshold counts', { waitedMs: 9_000, settings: { aggressiveness: 0, hedging: false, helpAfterMs: { direct: 1_000, mcp: 1_000 } } }, 'none'],
   ['a lever outranks the configuration', { waitedMs: 2_500, conditions: { overrides: { ...noOverrides, fallbackAggressiveness: { value: 1, untilMs: 1_000_000 } } } }, 'rescue on mcp/ops'],
   ['a lever that has ended does not', { waitedMs: 2_500, conditions: { overrides: { ...noOverrides, fallbackAggressiveness: { value: 1, untilMs: 2_500 } } } }, 'none'],
 ]
@@ -103,6 +106,13 @@ describe('help before a failure', () => {
     expect(atMs).toBeLessThan(7_000)
     expect(policy.onCheck(run, attempt, { ...facts, nowMs: atMs }).help).toBe(true)
     expect(policy.onCheck(run, attempt, { ...facts, nowMs: atMs * 0.9 })).toMatchObject({ help: false })
+  })
+
+  it('is looked for at an operator’s threshold where that comes first', () => {
+    const { policy, run, attempt, facts } = situation({ waitedMs: 0, settings: { helpAfterMs: { direct: 2_000, mcp: null } } })
+    expect(policy.checkAtMs(run, attempt, facts)).toBe(2_000)
+    expect(policy.onCheck(run, attempt, { ...facts, nowMs: 1_500 })).toMatchObject({ help: false, checkAgainAtMs: 2_000 })
+    expect(policy.onCheck(run, attempt, { ...facts, nowMs: 2_000 }).help).toBe(true)
   })
 
   it('is not looked for where nobody could give it', () => {

@@ -11,7 +11,8 @@
  * It also says what is not worth starting: an attempt that, by what was measured, cannot answer by the hard timeout. One in
  * twenty is let through all the same, so that a target which has become quicker is noticed; an emergency always is.
  *
- * The threshold follows `fallbackAggressiveness`: 0.5 is the configured one, 1 the slightest risk, 0 never before a failure.
+ * An operator's latency threshold of a route (`helpAfterMs`) is a reason to rescue beside the chance: by then an attempt must
+ * have shown something. The threshold follows `fallbackAggressiveness`: 0.5 is the configured one, 1 the slightest risk, 0 never before a failure.
  * Sources: house design ("The decisions that make it better than a retry loop"), public contract, part 7.
  */
 import type { Route } from '../operation/matrix.ts'
@@ -34,6 +35,8 @@ export interface ChanceSettings {
   readonly hedgeShare: number
   /** 0 to 1; 0.5 leaves the threshold as it is. */
   readonly aggressiveness: number
+  /** ms after which an attempt on the route that has nothing to show is helped, whatever its chance; null: never for that. */
+  readonly helpAfterMs: Readonly<Record<Route, number | null>>
 }
 
 export const defaultChanceSettings: ChanceSettings = Object.freeze({
@@ -42,6 +45,7 @@ export const defaultChanceSettings: ChanceSettings = Object.freeze({
   hedging: true,
   hedgeShare: 0.05,
   aggressiveness: 0.5,
+  helpAfterMs: Object.freeze({ direct: null, mcp: null }),
 })
 
 /** Rescues and hedges that a quiet process has saved up: a burst on one target before its breaker opens. */
@@ -99,7 +103,7 @@ export class ChancePolicy implements RescuePolicy {
     const crossingMs = this.#forecast.crossingMs(key, type, basis, timeLeftMs, threshold, facts.nowMs)
     const tailMs = this.#settings.hedging && attempt.repeatable ? this.#forecast.tailMs(key, type, basis, timeLeftMs, threshold, facts.nowMs) : Number.POSITIVE_INFINITY
     // What is likely to be late from its start on is looked at in the next turn of the timer, not within its own start.
-    return startedAtMs + Math.max(shortestLookMs, Math.min(crossingMs, tailMs))
+    return startedAtMs + Math.max(shortestLookMs, Math.min(crossingMs, tailMs, this.#helpAfterMs(attempt.route, threshold)))
   }
 
   onCheck(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): RescueVerdict {
@@ -110,12 +114,14 @@ export class ChancePolicy implements RescuePolicy {
     const threshold = this.#thresholdNow(facts)
     const miss = this.#missOfRunning(work, basis, byMs, nowMs)
     let wanted = false
-    if (miss >= threshold) {
+    const waitedMs = nowMs - attempt.startedAtMs
+    const overdue = waitedMs >= this.#helpAfterMs(attempt.route, threshold)
+    if (miss >= threshold || overdue) {
       wanted = true
-      const helper = this.#bestHelper(work, attempt, basis, byMs, miss, facts)
+      // What is overdue by an operator's word is not judged by its own forecast.
+      const helper = this.#bestHelper(work, attempt, basis, byMs, overdue ? 1 : miss, facts)
       if (helper !== null && this.rescues.spend(work.priorityRank === 0 ? 0 : keptForCritical)) return { help: true, kind: 'rescue', ...helper }
     }
-    const waitedMs = nowMs - attempt.startedAtMs
     const key = keyOf(attempt.route, attempt.target)
     const timeLeftMs = byMs - attempt.startedAtMs
     const tailMs = attempt.repeatable && this.#mayHedge(facts) ? this.#forecast.tailMs(key, type, basis, timeLeftMs, threshold, nowMs) : Number.POSITIVE_INFINITY
@@ -127,7 +133,8 @@ export class ChancePolicy implements RescuePolicy {
     if (wanted) return { help: false, checkAgainAtMs: nowMs + Math.max(shortestLookMs, lookAgainShare * (byMs - nowMs)) }
     const crossing = attempt.startedAtMs + this.#forecast.search(key, type, basis, waitedMs, timeLeftMs, threshold, nowMs)
     const tail = attempt.startedAtMs + tailMs
-    return { help: false, checkAgainAtMs: Math.max(nowMs + shortestLookMs, Math.min(crossing, tail > nowMs ? tail : crossing)) }
+    const overdueAt = attempt.startedAtMs + this.#helpAfterMs(attempt.route, threshold)
+    return { help: false, checkAgainAtMs: Math.max(nowMs + shortestLookMs, Math.min(crossing, overdueAt, tail > nowMs ? tail : crossing)) }
   }
 
   isWorthStarting(work: PendingWork, route: Route, target: string, atMs: number, facts: StepFacts): boolean {
@@ -174,6 +181,11 @@ export class ChancePolicy implements RescuePolicy {
       }
     }
     return best
+  }
+
+  /** "Only after a failure" holds for it too. */
+  #helpAfterMs(route: Route, threshold: number): number {
+    return threshold === Number.POSITIVE_INFINITY ? threshold : (this.#settings.helpAfterMs[route] ?? Number.POSITIVE_INFINITY)
   }
 
   #mayHedge(facts: StepFacts): boolean {
