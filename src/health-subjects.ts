@@ -210,8 +210,9 @@ function recorder({ recorder: status }: HealthSources): HealthComponent {
     required: false,
     off: null,
     subjects: itself('metrics-publisher', () => {
-      const { failuresInRow, lastError, unwritten } = status()
+      const { failuresInRow, lastError, unwritten, leftOut } = status()
       if (failuresInRow > 0) return { level: 'degraded', reason: `Metrics are counted but cannot be kept (${unwritten} minutes wait): ${lastError ?? 'the store fails'}`, responseTimeMs: null }
+      if (leftOut > 0) return { level: 'degraded', reason: `${leftOut} minutes of other instances are left out of the views: too many instances`, responseTimeMs: null }
       return good('Metrics are counted and kept')
     }),
     details: () => {
