@@ -4,6 +4,7 @@
  *
  * Exit code 0 when everything can work, 1 when something must be mended; a warning alone is 0.
  */
+import { resolve } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import { credentialsOf, directSettings, mcpSettings } from '../component-settings.ts'
 import { createDirectBedrockClient } from '../direct/direct-bedrock-client.ts'
@@ -12,6 +13,7 @@ import type { FaultKind } from '../operation/fault.ts'
 import { operationTypes } from '../operation/matrix.ts'
 import { createSystemClock, type Clock } from '../runtime/clock.ts'
 import { createSystemRandom } from '../runtime/random.ts'
+import { inspectStore } from '../store/adapters/inspect-store.ts'
 import { loadConfigOrFail } from './config-loading.ts'
 import { exitCode, type ExitCode, type Terminal } from './terminal.ts'
 
@@ -39,6 +41,7 @@ export async function doctorCommand(options: DoctorCommandOptions, terminal: Ter
   terminal.out(formatFinding(findings[0] ?? { verdict: 'ok', subject: 'configuration', message: 'valid' }))
   for (const finding of await checkDirect(config, clock)) show(finding)
   for (const finding of await checkMcp(config, clock, terminal)) show(finding)
+  for (const finding of await checkStore(config, clock, terminal)) show(finding)
   for (const finding of checkRoutes(config)) show(finding)
   const toMend = findings.filter((finding) => finding.verdict === 'mend').length
   terminal.out(toMend === 0 ? '\nEverything that a start needs is there.\n' : `\n${toMend} to mend before operations can be answered on every route.\n`)
@@ -93,6 +96,11 @@ async function checkMcp(config: Config, clock: Clock, terminal: Terminal): Promi
   } finally {
     await router.close()
   }
+}
+
+async function checkStore({ store }: Config, clock: Clock, terminal: Terminal): Promise<readonly Finding[]> {
+  const settings = store.engine === 'sqlite' ? { ...store, path: resolve(terminal.workingDirectory, store.path) } : store
+  return (await inspectStore(settings, clock)).map((finding) => ({ ...finding, subject: `store ${store.engine}` }))
 }
 
 /** An operation without any route is refused from the first request on: better said before the start. */
