@@ -51,6 +51,9 @@ const sheet: Readonly<Record<string, Needs>> = {
   'GET /admin/audit': 'admin',
   'GET /admin/audit/verify': 'admin',
   'GET /admin/audit/export': 'admin',
+  'GET /admin/dead-letters': 'admin',
+  'POST /admin/dead-letters/:id/retry': 'admin',
+  'DELETE /admin/dead-letters/:id': 'admin',
   'GET /admin/operations-log': 'admin',
   'POST /admin/operations-log': 'admin',
 }
