@@ -18,7 +18,8 @@ import { followTlsFiles, readTlsFiles } from './http/tls-files.ts'
 import { createIntake, type Intake } from './intake/intake.ts'
 import { createJsonLines, type LogSink } from './logs/adapters/json-lines.ts'
 import { startLogAggregator } from './logs/log-aggregator.ts'
-import { createMcpRouter, type McpRouter } from './mcp/mcp-router.ts'
+import type { McpRouter } from './mcp/mcp-router.ts'
+import { createRouterWithoutServers } from './mcp/no-servers.ts'
 import type { Operation } from './operation/operation.ts'
 import type { SystemEvent } from './operation/system-event.ts'
 import { createMessagePath } from './message-path.ts'
@@ -86,7 +87,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const start = config.current()
   const direct = createDirectBedrockClient({ settings: directSettings(start), clock, credentials: credentialsOf(start) })
   void direct.warmUp()
-  const mcp = createMcpRouter({ settings: mcpSettings(start), clock, random, environment: parts.environment })
+  const mcp = await openMcpRouter(start, clock, random, parts.environment)
   const topology = createTopology(config, mcp)
   const settings = withOverrides(perSnapshot(config, routerSettings), () => levers.overrides())
   const messages = createMessagePath({ store, relay, direct, mcp, clock, random, config: () => config.current(), onInternalError })
@@ -156,6 +157,13 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     beginDrain: () => http.beginDrain(),
     stop: () => (stopping ??= stop()),
   }
+}
+
+/** The MCP SDK is loaded where a server is configured, and only there. */
+async function openMcpRouter(config: Config, clock: Clock, random: Random, environment: Environment): Promise<McpRouter> {
+  if (Object.keys(config.mcp.servers).length === 0) return createRouterWithoutServers()
+  const { createMcpRouter } = await import('./mcp/mcp-router.ts')
+  return createMcpRouter({ settings: mcpSettings(config), clock, random, environment })
 }
 
 /** Derives once per snapshot: an operation asks for its settings, and a reload is rare. */

@@ -11,7 +11,7 @@ import type { AuthConfig, Config, JwtConfig } from '../config/schema.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { createCallerLimits, type LimitVerdict } from './adapters/caller-limits.ts'
 import { createKeyRing } from './adapters/key-ring.ts'
-import { createTokenVerifier, type TokenVerifier } from './adapters/token-verifier.ts'
+import type { TokenVerifier } from './adapters/token-verifier.ts'
 import { authenticate, presentsSecret, refused, type Authentication, type Credentials, type KeyRing } from './authenticate.ts'
 import { clientAddress } from './client-address.ts'
 import { Lockout } from './lockout.ts'
@@ -42,7 +42,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   const limits = createCallerLimits()
   let auth: AuthConfig | null = null
   let ring: KeyRing = createKeyRing([])
-  let verifier: { readonly of: string; readonly tokens: TokenVerifier } | null = null
+  let verifier: { readonly of: string; readonly tokens: Promise<TokenVerifier> } | null = null
   let proxyTexts: readonly string[] = []
   let proxies: readonly IpRange[] = []
 
@@ -54,7 +54,9 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
 
   const verifierFor = (jwt: JwtConfig): NonNullable<typeof verifier> => {
     const of = JSON.stringify(jwt)
-    return verifier?.of === of ? verifier : { of, tokens: createTokenVerifier(jwt, clock) }
+    if (verifier?.of === of) return verifier
+    // Loaded where tokens are used only: the library is a good part of an idle process.
+    return { of, tokens: import('./adapters/token-verifier.ts').then(({ createTokenVerifier }) => createTokenVerifier(jwt, clock)) }
   }
 
   const addressOf = (credentials: Credentials, trusted: readonly string[]): string => {
@@ -81,8 +83,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     return { ...refused('rate_limited', 'locked_out', 'Too many wrong keys came from this address: it is locked out for a while.'), retryAfterMs: leftMs }
   }
 
-  const verify = async (token: string, jwt: JwtConfig, tokens: TokenVerifier): Promise<Authentication> => {
-    const verification = await tokens.verify(token)
+  const verify = async (token: string, jwt: JwtConfig, tokens: Promise<TokenVerifier>): Promise<Authentication> => {
+    const verification = await (await tokens).verify(token)
     switch (verification.kind) {
       case 'claims': {
         const reading = readClaims(verification.claims, jwt)

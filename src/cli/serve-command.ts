@@ -9,6 +9,7 @@ import { createJsonLines } from '../logs/adapters/json-lines.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import { createSystemClock } from '../runtime/clock.ts'
 import { createEventStream } from '../runtime/event-stream.ts'
+import { settleHeap } from '../runtime/settled-heap.ts'
 import { startService, type Service } from '../serve.ts'
 import { loadConfigOrFail } from './config-loading.ts'
 import { listenFailure } from './emulator-command.ts'
@@ -43,6 +44,7 @@ export async function serveCommand(options: ServeCommandOptions, terminal: Termi
     if (error instanceof ConfigError) throw new CommandFailure(error.message, exitCode.failed, error)
     throw listenFailure(error, initial.server.port)
   }
+  settleHeap()
   terminal.out(`Hybrid Routing listens on ${service.url}\n`)
   await untilStopped(terminal, () => service.stop())
   watcher.close()

@@ -70,6 +70,19 @@ export interface HttpServer {
   close(): Promise<void>
 }
 
+/**
+ * No route declares a Fastify schema: what a body may be is checked where it is read, with errors of our own. Saying so keeps
+ * Fastify from loading two compilers that would never be asked.
+ */
+const withoutRouteSchemas = {
+  buildValidator: () => refuseSchema,
+  buildSerializer: () => refuseSchema,
+}
+
+function refuseSchema(): never {
+  throw new Error('a route declares a Fastify schema: bodies are checked where they are read')
+}
+
 export function createHttpServer(parts: HttpServerParts): HttpServer {
   const { authenticator, clock, events, ids, intake } = parts
   const { limits } = parts.config()
@@ -103,6 +116,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
       sendError(reply, toOperationError(error), request.exchange.correlationId)
     },
     logger: false,
+    schemaController: { compilersFactory: withoutRouteSchemas },
     genReqId: () => '',
     return503OnClosing: false,
   })

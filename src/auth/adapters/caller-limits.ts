@@ -4,9 +4,9 @@
  *
  * Counts are this instance's: several instances behind a balancer together let through as many times more. The windows are
  * `rate-limiter-flexible`'s, in memory; a caller of whom nothing was heard for a window is forgotten. Callers without limits
- * cost nothing here, not even a promise.
+ * cost nothing here, not even a promise, and where nobody has a rate limit the library is not loaded.
  */
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { AuthConfig, RateLimitConfig } from '../../config/schema.ts'
 import type { Principal } from '../principal.ts'
 
@@ -29,7 +29,7 @@ const unlimited: LimitVerdict = Object.freeze({ kind: 'within', release: null, h
 const concurrencyRetryMs = 1_000
 
 export function createCallerLimits(): CallerLimits {
-  const windows = new Map<string, RateLimiterMemory>()
+  const windows = new Map<string, Promise<RateLimiterMemory>>()
   const open = new Map<string, number>()
   let auth: AuthConfig | null = null
   let limitsOf = new Map<string, Limits>()
@@ -42,11 +42,11 @@ export function createCallerLimits(): CallerLimits {
     for (const policy of windows.keys()) if (!kept.has(policy)) windows.delete(policy)
   }
 
-  const windowOf = (rate: RateLimitConfig): RateLimiterMemory => {
+  const windowOf = (rate: RateLimitConfig): Promise<RateLimiterMemory> => {
     const policy = policyOf(rate)
     const known = windows.get(policy)
     if (known !== undefined) return known
-    const fresh = new RateLimiterMemory({ points: rate.requests, duration: rate.windowMs / 1_000 })
+    const fresh = import('rate-limiter-flexible').then(({ RateLimiterMemory }) => new RateLimiterMemory({ points: rate.requests, duration: rate.windowMs / 1_000 }))
     windows.set(policy, fresh)
     return fresh
   }
@@ -73,12 +73,12 @@ export function createCallerLimits(): CallerLimits {
       }
       if (rate === null) return { kind: 'within', release, headers: null }
       return windowOf(rate)
-        .consume(principal.name)
+        .then((window) => window.consume(principal.name))
         .then(
           (standing): LimitVerdict => ({ kind: 'within', release, headers: rateHeaders(rate, standing) }),
           (standing: unknown): LimitVerdict => {
             release?.()
-            if (!(standing instanceof RateLimiterRes)) throw standing
+            if (!isStanding(standing)) throw standing
             return { kind: 'beyond', limit: 'rate', retryAfterMs: standing.msBeforeNext, detail: `The key may send ${rate.requests} requests in ${rate.windowMs} ms.`, headers: rateHeaders(rate, standing) }
           },
         )
@@ -104,6 +104,11 @@ function rateHeaders(rate: RateLimitConfig, standing: RateLimiterRes): Readonly<
     'ratelimit-remaining': String(standing.remainingPoints),
     'ratelimit-reset': String(resetSeconds),
   }
+}
+
+/** The library rejects with where the caller stands when it is beyond, and with an error when something broke. */
+function isStanding(value: unknown): value is RateLimiterRes {
+  return typeof value === 'object' && value !== null && 'msBeforeNext' in value && !(value instanceof Error)
 }
 
 function onceOnly(action: () => void): () => void {

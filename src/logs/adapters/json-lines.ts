@@ -3,10 +3,10 @@
  * fields. Lines are gathered for a moment, so that a burst of operations costs few writes; what is urgent goes out at once,
  * and all of it before the process ends.
  *
- * pino's destination does the gathering and writing. Its logger is not used: a line is one flat object that we make
- * ourselves, and one `JSON.stringify` of it costs a third of what pino's serialiser does with its hooks.
+ * pino's destination, sonic-boom, does the gathering and writing. pino itself is not used: a line is one flat object that we
+ * make ourselves, and one `JSON.stringify` of it costs a third of what pino's serialiser does with its hooks.
  */
-import { destination } from 'pino'
+import sonicBoom from 'sonic-boom'
 import { logLevels, type LogLevel } from '../../config/schema.ts'
 import type { LogLine } from '../log-line.ts'
 
@@ -32,7 +32,7 @@ const lastTries = 20
 export function createJsonLines(fileDescriptor: number, level: LogLevel): LogSink {
   let ending = false
   let triesLeft = lastTries
-  const out = destination({ fd: fileDescriptor, sync: false, minLength: gatherBytes, maxWrite: longestWriteBytes, maxLength: mostWaitingBytes, periodicFlush: gatherMs, retryEAGAIN: () => !ending || triesLeft-- > 0 })
+  const out = new sonicBoom.SonicBoom({ fd: fileDescriptor, sync: false, minLength: gatherBytes, maxWrite: longestWriteBytes, maxLength: mostWaitingBytes, periodicFlush: gatherMs, retryEAGAIN: () => !ending || triesLeft-- > 0 })
   // A reader that went away (`hybrid-routing serve | head`) is no reason to stop answering operations.
   out.on('error', () => undefined)
   let droppedLines = 0
