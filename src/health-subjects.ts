@@ -12,6 +12,7 @@ import type { CanaryPurse } from './health/adapters/canary-purse.ts'
 import type { CheckerStatus, Finding, HealthComponent, HealthSubject } from './health/health-checker.ts'
 import type { LogSink } from './logs/adapters/json-lines.ts'
 import type { McpRouter } from './mcp/mcp-router.ts'
+import type { JsonObject } from './operation/converse.ts'
 import type { RecorderStatus } from './metrics/metrics-recorder.ts'
 import type { Route } from './operation/matrix.ts'
 import type { Operation } from './operation/operation.ts'
@@ -36,6 +37,8 @@ export interface HealthSources {
   /** Told of every look into the queue; null when it could not be read. */
   readonly onQueue: (inspection: QueueInspection | null) => void
   /** Components of which others know, such as the Alert Manager. */
+  /** The operators' last resets of breakers. */
+  readonly resets: () => readonly JsonObject[]
   readonly more: () => readonly HealthComponent[]
 }
 
@@ -277,7 +280,7 @@ export function oldestOf(inspection: QueueInspection): number | null {
   return ages.length === 0 ? null : Math.max(...ages)
 }
 
-function breakers({ router: hybridRouter }: HealthSources): HealthComponent {
+function breakers({ router: hybridRouter, resets }: HealthSources): HealthComponent {
   return {
     name: 'circuit-breaker',
     what: 'every breaker, in one view',
@@ -292,6 +295,6 @@ function breakers({ router: hybridRouter }: HealthSources): HealthComponent {
       if (trying.length === 0) return good(`All ${all.length} breakers are closed`)
       return good(`None of ${all.length} is open; the next traffic tells of ${trying.map((breaker) => `${breaker.route} ${breaker.target}`).join(', ')}`)
     }),
-    details: () => ({ breakers: hybridRouter.breakers().map(({ route, target, phase, trips, recoveries, inFlight, limit }) => ({ route, target, phase, trips, recoveries, inFlight, limit })) }),
+    details: () => ({ breakers: hybridRouter.breakers().map(({ route, target, phase, trips, recoveries, inFlight, limit }) => ({ route, target, phase, trips, recoveries, inFlight, limit })), resets: resets() }),
   }
 }

@@ -46,6 +46,7 @@ export interface MonitoringExtras {
   readonly alerts: () => readonly JsonObject[]
   readonly activeAlerts: () => Readonly<Record<AlertSeverity, number>>
   readonly overrides: () => readonly JsonObject[]
+  readonly resets: () => readonly JsonObject[]
   readonly components: () => readonly HealthComponent[]
 }
 
@@ -98,6 +99,7 @@ export function startMonitoring(parts: MonitoringParts): RunningMonitoring {
       onQueue: (seen) => {
         inspection = seen
       },
+      resets: () => extras.resets?.() ?? [],
       more: () => extras.components?.() ?? [],
     }),
   })

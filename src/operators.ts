@@ -168,6 +168,7 @@ export async function openOperators(parts: OperatorsParts): Promise<Operators> {
         alerts: () => alerts.list() as unknown as readonly JsonObject[],
         activeAlerts: () => alerts.activeBySeverity(),
         overrides: () => levers.overridesInForce() as unknown as readonly JsonObject[],
+        resets: () => levers.resets() as unknown as readonly JsonObject[],
         components: () => [component],
       })
       return { admin: { levers, audit, operationsLog: createOperationsLog({ state, clock, ids, audit }), alerts }, alerts }

@@ -38,7 +38,7 @@ export function registerAdmin(app: FastifyInstance, parts: AdminParts & { readon
       overrides: levers.overridesInForce(),
       modes: { emergency: modes.emergency, maintenance: modes.maintenance, breakers: modes.breakersOff ? 'off' : 'on', support: supportMode ? 'active' : 'inactive' },
       flags: levers.effect().flags,
-      resets: levers.resets().map(({ id, component, by, reason, atMs }) => ({ component: component ?? 'all', by, reason, at: new Date(atMs).toISOString(), auditId: id })),
+      resets: levers.resets(),
       stored: levers.stored(),
       audit: { waiting: audit.waiting() },
     })

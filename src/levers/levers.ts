@@ -28,7 +28,7 @@ import { StoreError } from '../store/store-error.ts'
 import { createStoredLevers } from './adapters/stored-levers.ts'
 import { layMembers } from './config-members.ts'
 import { defaultOf, effectOf, endedIds, leversInForce, monotonicEnd, nextEndMs, slots, type Effect, type InForce } from './in-force.ts'
-import { emptyState, type LeverState, type Reset, type StepAction } from './lever-state.ts'
+import { emptyState, type LeverState, type StepAction } from './lever-state.ts'
 import { leverTable, type LeverName } from './lever-table.ts'
 import { leverLimits } from './limits.ts'
 import { configured, planLever, type Change, type LeverBody, type LeverPlan, type PlanContext } from './plan-lever.ts'
@@ -73,6 +73,14 @@ export interface Override {
   readonly reason: string | null
   readonly since: string
   readonly until: string | null
+  readonly auditId: string
+}
+
+export interface ShownReset {
+  readonly component: string
+  readonly by: string
+  readonly reason: string | null
+  readonly at: string
   readonly auditId: string
 }
 
@@ -138,7 +146,8 @@ export interface Levers {
   layOver(config: Config): Config
   /** What is in force, for health and `GET /admin/status`. */
   overridesInForce(): readonly Override[]
-  resets(): readonly Reset[]
+  /** The last resets of breakers, the newest last. */
+  resets(): readonly ShownReset[]
   /** Changes of the configuration, the newest first. */
   history(limit: number, before?: number): Promise<{ readonly records: readonly AuditRecord[]; readonly before: number | undefined }>
   /** Whether what is in force here is stored. */
@@ -451,7 +460,7 @@ export function createLevers(parts: LeversParts): Levers {
         until: pulled.untilMs === null ? null : new Date(pulled.untilMs).toISOString(),
         auditId: pulled.id,
       })),
-    resets: () => local.resets,
+    resets: () => local.resets.map(({ id, component, by, reason, atMs }) => ({ component: component ?? 'all', by, reason, at: new Date(atMs).toISOString(), auditId: id })),
     history,
     stored: () => storage.isStored(),
     async close() {

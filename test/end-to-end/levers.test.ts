@@ -110,6 +110,12 @@ describe('on SQLite', () => {
     expect((await ask(service, 'POST', '/v1/operations', emergency)).status).toBe(200)
   })
 
+  it('a reset of breakers is seen in the health of the breakers', async () => {
+    const service = await start(store())
+    await ask(service, 'POST', '/admin/circuit-breaker/reset', { component: 'direct-bedrock-client', reason: 'Bedrock is back' })
+    expect((await ask(service, 'GET', '/health/component/circuit-breaker')).body).toMatchObject({ details: { resets: [{ component: 'direct-bedrock-client', by: 'local', reason: 'Bedrock is back' }] } })
+  })
+
   it('Bedrock is tested free of charge', async () => {
     const service = await start(store())
     const answer = await ask(service, 'POST', '/admin/bedrock/test', {})
