@@ -53,6 +53,8 @@ export function credentialsOf(config: Config): CredentialSource {
 
 export function mcpSettings(config: Config): McpSettings {
   return {
+    // An attempt that was claimed waits for its place as long as its own deadline allows: what is more urgent goes before it.
+    queueWaitMs: Math.max(...operationTypes.map((type) => config.routing.matrix[type].hardTimeoutMs)),
     servers: Object.fromEntries(Object.entries(config.mcp.servers).map(([name, server]) => [name, mcpServer(server)])),
     routes: Object.fromEntries(
       Object.entries(config.mcp.routes).flatMap(([type, route]) =>

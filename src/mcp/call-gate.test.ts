@@ -14,6 +14,16 @@ describe('the gate before a server', () => {
     expect(entered).toEqual([1, 2, 3, 4])
   })
 
+  it('lets the urgent go first: by priority, then by when the answer is wanted, then by arrival', () => {
+    const gate = createCallGate(1, 10)
+    const entered: string[] = []
+    gate.enter(() => entered.push('first'))
+    const turns: [string, number, number][] = [['low', 3, 1], ['late', 1, 9], ['early', 1, 5], ['early too', 1, 5], ['critical', 0, 9]]
+    for (const [name, rank, wantedByMs] of turns) gate.enter(() => entered.push(name), { rank, wantedByMs })
+    for (let exits = 0; exits < 5; exits += 1) gate.exit()
+    expect(entered).toEqual(['first', 'critical', 'early', 'early too', 'late', 'low'])
+  })
+
   it('forgets who left the line, and refuses when the line is full', () => {
     const gate = createCallGate(1, 1)
     gate.enter(() => undefined)

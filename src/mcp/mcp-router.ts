@@ -8,6 +8,7 @@
  */
 import type { AttemptListener, AttemptRequest, Path, RunningAttempt } from '../operation/path.ts'
 import type { JsonObject } from '../operation/converse.ts'
+import { priorityRank } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
 import { needsMoreThanText } from '../operation/operation.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -22,7 +23,7 @@ import type { ReadyConnection, Session } from './adapters/session.ts'
 import type { Environment } from './adapters/token-source.ts'
 import { toolArguments } from './arguments.ts'
 import { createCallGate } from './call-gate.ts'
-import type { CallGate } from './call-gate.ts'
+import type { CallGate, Turn } from './call-gate.ts'
 import type { McpFailure } from './fault-classifier.ts'
 import { mcpDefaults, mcpLimits } from './limits.ts'
 import { carriedBy, orderCandidates } from './server-view.ts'
@@ -153,7 +154,7 @@ export function createMcpRouter(options: McpRouterOptions): McpRouter {
       cancelWait()
       attempt.holds(leave)
       void call(server, route, attempt, null)
-    })
+    }, turnOf(attempt.request.operation))
     if (ticket === null) {
       cancelWait()
       queueMicrotask(() => attempt.fail({ type: 'rejected', why: 'busy' }))
@@ -262,6 +263,10 @@ function refusalOf(route: McpRoute | null, server: Server | undefined, operation
   if (server.settings.disabled === true) return { type: 'rejected', why: 'disabled' }
   if (route.carries === 'text' && needsMoreThanText(operation.converse)) return { type: 'rejected', why: 'capability' }
   return null
+}
+
+function turnOf(operation: Operation): Turn {
+  return { rank: priorityRank(operation.priority), wantedByMs: operation.arrivedAtMs + operation.latencyRequirementMs }
 }
 
 function present<Value>(value: Value | undefined): readonly Value[] {
