@@ -120,6 +120,8 @@ describe('the end of a lever', () => {
     const one = await start()
     await one.pull('force-mcp', { duration: 60 })
     clock.jumpWallClock(byMs)
+    // Another lever makes the instance look at all of them again.
+    await one.pull('enable-emergency')
     await clock.advanceAsync(59_999)
     expect(forced(one)).toBe('mcp')
     await clock.advanceAsync(1)
@@ -359,6 +361,14 @@ describe('automatic actions', () => {
     expect(one.levers.overrides()).toMatchObject({ automatic: null, fallbackAggressiveness: { value: 0 } })
     await one.pull('enable-flag', { name: 'ENABLE_INTELLIGENT_ROUTING' })
     expect(one.levers.overrides()).toMatchObject({ automatic: { prefer: 'mcp' }, fallbackAggressiveness: null })
+  })
+})
+
+describe('a step whose outcome was unknown', () => {
+  it('is not taken a second time over what somebody did since', () => {
+    const pull = (id: string, value: string): Parameters<typeof takeStep>[1] => ({ id, actions: [{ kind: 'set', slot: 'force', pulled: { id, lever: 'x', component: 'x', value, by: 'x', automatic: false, reason: null, sinceMs: 0, untilMs: null, durationMs: null } }] })
+    const state = takeStep(takeStep(emptyState, pull('a', 'mcp')), pull('b', 'direct'))
+    expect(takeStep(state, pull('a', 'mcp')).slots['force']).toMatchObject([{ value: 'direct' }])
   })
 })
 
