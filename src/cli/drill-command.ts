@@ -62,7 +62,7 @@ function text(reports: readonly IncidentReport[], options: DrillCommandOptions):
 
 async function writeReport(folder: string, reports: readonly IncidentReport[], terminal: Terminal): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const conditions = [`Service, clients, emulator and MCP server share one process of Node ${process.versions.node} on ${process.platform} and speak over loopback sockets.`]
+  const conditions = [`The service and the load share one process of Node ${process.versions.node} on ${process.platform}, emulator and MCP server another; all speak over loopback sockets.`]
   for (const { name, text: content } of drillReport(reports, conditions)) await writeFile(join(folder, name), content)
   terminal.err(`The report is in ${folder}\n`)
 }

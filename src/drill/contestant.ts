@@ -39,6 +39,10 @@ export interface DrillItem extends WorkItem {
   readonly type: OperationType
 }
 
+export function labelOf(item: WorkItem): string {
+  return `item-${item.index}`
+}
+
 export function promptOf(label: string): string {
   return `Drill ${label}: say what you see.`
 }

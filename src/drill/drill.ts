@@ -1,7 +1,8 @@
 /**
- * A drill: an incident on real sockets. The service meets it, then the peers' policy meets the same incident on a ground of
- * its own; what an oracle could have done is computed offline. The operations, their times and the windows of the faults are
- * the same for all; luck at single requests is drawn by the processes.
+ * A drill: an incident on real processes. The service meets it, then the peers' policy meets the same incident on a ground of
+ * its own, a process with the AWS emulator and the MCP servers; what an oracle could have done is computed offline. The
+ * operations, their times and the windows of the faults are the same for all; luck at single requests is drawn by the
+ * processes.
  *
  * Some operations are sent before, while nothing is wrong, so that connections are open and the code is warm, as in a
  * service that has run for longer than a drill. They do not count.
@@ -15,9 +16,9 @@ import { incidentRun, oracleFigures, type IncidentReport, type IncidentRun } fro
 import { foresee } from '../simulate/oracle.ts'
 import type { Scenario } from '../simulate/scenario.ts'
 import { generateWork, type WorkItem } from '../simulate/workload.ts'
-import { openDrillGround } from './adapters/drill-ground.ts'
 import { watchEventLoop } from './adapters/event-loop.ts'
-import type { Contestant, DrillAddresses, DrillAnswer, DrillItem } from './contestant.ts'
+import { startGroundProcess } from './adapters/ground-child.ts'
+import { labelOf, type Contestant, type DrillAddresses, type DrillAnswer, type DrillItem } from './contestant.ts'
 
 export interface DrillParts {
   readonly scenario: Scenario
@@ -46,13 +47,12 @@ export async function runDrill(parts: DrillParts): Promise<IncidentReport> {
 
 async function meet(parts: DrillParts, work: readonly WorkItem[], start: DrillParts['contestants'][number], oracle: IncidentReport['oracle']): Promise<IncidentRun> {
   const { scenario, clock, matrix } = parts
-  const items = new Map(work.map((item) => [labelOf(item), item]))
-  const ground = await openDrillGround(scenario, parts.seed, clock, (label) => items.get(label))
+  const ground = await startGroundProcess(scenario, parts.seed)
   let contestant: Contestant | undefined
   try {
     contestant = await start(ground.addresses)
     await warmUp(contestant, work, clock)
-    ground.begin()
+    await ground.begin()
     const delayMs = watchEventLoop()
     const { board, shed, lost } = await play(contestant, work, matrix, clock, scenario.durationMs)
     const trips = contestant.trips()
@@ -117,8 +117,4 @@ function outcomeOf(item: WorkItem, answer: DrillAnswer, matrix: Matrix): Outcome
     servedMs,
     wrong,
   }
-}
-
-function labelOf(item: WorkItem): string {
-  return `item-${item.index}`
 }
