@@ -32,6 +32,11 @@ describe('a bar chart', () => {
     expect(widths(barChart({ ...options, least: 1, most: 1_000, logarithmic: true, groups: [{ label: 'x', bars }] }))).toEqual([200, 400, 600])
   })
 
+  it('names round values on a logarithmic axis', () => {
+    const svg = barChart({ ...options, least: 100, most: 12_000, logarithmic: true })
+    expect([...svg.matchAll(/text-anchor="middle">(\d+)</g)].map((match) => Number(match[1]))).toEqual([100, 200, 500, 1_000, 2_000, 5_000, 10_000])
+  })
+
   it('lets no text become markup', () => {
     const svg = barChart(options)
     expect(svg).toContain('Share &lt;in time&gt;')

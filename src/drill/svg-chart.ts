@@ -64,8 +64,7 @@ export function barChart(options: ChartOptions): string {
   }
   const height = y + bottom
   const axis: string[] = []
-  for (let tick = 0; tick <= ticks; tick += 1) {
-    const value = logarithmic ? least * (most / least) ** (tick / ticks) : least + ((most - least) * tick) / ticks
+  for (const value of logarithmic ? logarithmicTicks(least, most) : evenTicks(least, most)) {
     const at = round(x(value))
     axis.push(`<line x1="${at}" x2="${at}" y1="${top - 6}" y2="${y}" stroke="#ddd"/>`, `<text x="${at}" y="${y + 14}" text-anchor="middle">${shown(value)}</text>`)
   }
@@ -81,6 +80,19 @@ export function barChart(options: ChartOptions): string {
     `<text x="${left + plotWidth}" y="${y + 28}" text-anchor="end">${escaped(unit)}</text>`,
     '</svg>\n',
   ].join('\n')
+}
+
+function evenTicks(least: number, most: number): readonly number[] {
+  return Array.from({ length: ticks + 1 }, (_, tick) => least + ((most - least) * tick) / ticks)
+}
+
+/** 1, 2 and 5 of each power of ten. */
+function logarithmicTicks(least: number, most: number): readonly number[] {
+  const values: number[] = []
+  for (let power = 10 ** Math.floor(Math.log10(least)); power <= most; power *= 10) {
+    for (const step of [1, 2, 5]) if (step * power >= least && step * power <= most) values.push(step * power)
+  }
+  return values
 }
 
 function shown(value: number): string {
