@@ -8,7 +8,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { featureFlagNames } from '../levers/feature-flags.ts'
 import { leverNames, leverTable, type LeverDefinition, type LeverName } from '../levers/lever-table.ts'
-import type { LeverAnswer, Override } from '../levers/levers.ts'
+import type { LeverAnswer, Override } from '../levers/lever-answer.ts'
 import type { AuditRecord } from '../audit/audit-record.ts'
 import type { Verification } from '../audit/audit-trail.ts'
 import type { OperationsLogEntry } from '../audit/operations-log.ts'

@@ -12,7 +12,7 @@
 import type { AuditRecord } from '../audit/audit-record.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Config } from '../config/schema.ts'
-import { canonicalComponent, type ComponentName } from '../health/component-names.ts'
+import { canonicalComponent } from '../health/component-names.ts'
 import type { AlertSeverity } from '../operation/alert-facts.ts'
 import type { JsonObject, JsonValue } from '../operation/converse.ts'
 import type { Route } from '../operation/matrix.ts'
@@ -26,98 +26,14 @@ import type { Ids } from '../runtime/ids.ts'
 import type { StateStore } from '../store/state-store.ts'
 import { StoreError } from '../store/store-error.ts'
 import { createStoredLevers } from './adapters/stored-levers.ts'
+import type { LeverAnswer, LeverRequest, Override, ShownReset } from './lever-answer.ts'
+import type { AlertOutcome, AlertScope, LeverPorts } from './lever-ports.ts'
 import { layMembers } from './config-members.ts'
 import { defaultOf, effectOf, endedIds, leversInForce, monotonicEnd, nextEndMs, slots, type Effect, type InForce } from './in-force.ts'
 import { emptyState, type LeverState, type StepAction } from './lever-state.ts'
-import { leverTable, type LeverName } from './lever-table.ts'
+import { leverTable } from './lever-table.ts'
 import { leverLimits } from './limits.ts'
 import { configured, planLever, type Change, type LeverBody, type LeverPlan, type PlanContext } from './plan-lever.ts'
-
-export interface LeverRequest {
-  readonly lever: LeverName
-  /** Valid by the lever's schema. */
-  readonly body: LeverBody
-  readonly by: string
-  readonly correlationId: string
-}
-
-export interface LeverAnswer {
-  readonly lever: LeverName
-  readonly status: 'applied' | 'unchanged' | 'dry_run'
-  readonly component: string
-  readonly changed: readonly Change[]
-  /** RFC 3339; `null`: until it is lifted, or nothing that ends. */
-  readonly until: string | null
-  readonly by: string
-  readonly reason: string | null
-  /** What it leaves as it is: types of operations, alerts. */
-  readonly notApplied: readonly string[]
-  readonly warnings: readonly string[]
-  readonly undo: string
-  readonly auditId: string | null
-  /** `waiting`: the store is away; the record is written when it is back. */
-  readonly audit: 'written' | 'waiting' | 'none'
-  /** Whether other instances and a restart know of it already. */
-  readonly stored: boolean
-  /** What a lever found that looks or proposes. */
-  readonly result?: JsonValue
-}
-
-export interface Override {
-  readonly what: string
-  readonly value: JsonValue
-  readonly lever: string
-  readonly component: string
-  readonly by: string
-  readonly automatic: boolean
-  readonly reason: string | null
-  readonly since: string
-  readonly until: string | null
-  readonly auditId: string
-}
-
-export interface ShownReset {
-  readonly component: string
-  readonly by: string
-  readonly reason: string | null
-  readonly at: string
-  readonly auditId: string
-}
-
-export interface Proposal {
-  /** Members of the configuration with their proposed values; empty when nothing better is known. */
-  readonly members: Readonly<Record<string, number>>
-  /** Why, in figures. */
-  readonly basis: JsonObject
-}
-
-export interface AlertOutcome {
-  readonly changed: readonly string[]
-  readonly notApplied: readonly { readonly what: string; readonly why: string }[]
-}
-
-export interface AlertScope {
-  readonly severity?: readonly AlertSeverity[]
-  readonly component?: string
-}
-
-/** What levers need of the rest of the service. */
-export interface LeverPorts {
-  /** What was closed, in words. */
-  resetBreakers(component: ComponentName | null): string
-  /** What is in force has changed; also called with what was stored, at the start. */
-  onEffect(effect: Effect): void
-  /** A free check of every target. */
-  testBedrock(timeoutMs: number): Promise<JsonValue>
-  bedrockTargets(): readonly string[]
-  propose(targetEfficiency: number | undefined, mode: OptimizationMode): Proposal
-  readonly alerts: {
-    list(scope: AlertScope): readonly { readonly id: string }[]
-    suppress(request: AlertScope & { readonly durationMs: number; readonly reason: string | null }, who: string): Promise<AlertOutcome>
-    bulkResolve(scope: AlertScope, who: string): Promise<AlertOutcome>
-    test(severity: AlertSeverity, who: string): Promise<readonly { readonly notifier: string; readonly delivered: boolean; readonly reason: string | null }[]>
-  }
-}
 
 export interface LeversParts {
   readonly state: StateStore

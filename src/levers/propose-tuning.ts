@@ -9,7 +9,7 @@
 import type { JsonObject } from '../operation/converse.ts'
 import { thresholdOf } from '../routing/chance-policy.ts'
 import { leastRecords, type OptimizationMode, type ThresholdFigures, type ThresholdProposal } from '../routing/propose-thresholds.ts'
-import type { Proposal } from './levers.ts'
+import type { Proposal } from './lever-ports.ts'
 
 /** Halvings of the range of the aggressiveness: far below the two digits that are shown. */
 const halvings = 20

@@ -14,7 +14,9 @@ import { createMemoryStateStore } from '../../store/adapters/memory-state-store.
 import type { StateStore } from '../../store/state-store.ts'
 import { StoreError } from '../../store/store-error.ts'
 import type { Effect } from '../in-force.ts'
-import { createLevers, type LeverAnswer, type LeverPorts, type Levers } from '../levers.ts'
+import type { LeverAnswer } from '../lever-answer.ts'
+import type { LeverPorts } from '../lever-ports.ts'
+import { createLevers, type Levers } from '../levers.ts'
 import type { LeverName } from '../lever-table.ts'
 import type { LeverBody } from '../plan-lever.ts'
 
