@@ -1,0 +1,89 @@
+/**
+ * `serve` as a process of its own, for the tests that kill one or run two: started from a configuration, spoken to over HTTP,
+ * killed as `kill -9` does. Its log goes to standard error, which is kept for the message of a test that fails.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { OperationResult } from '../../src/operation/result.ts'
+
+export interface Spoken {
+  readonly status: number
+  readonly text: string
+}
+
+export interface ServiceProcess {
+  readonly url: string
+  /** The end of its log. */
+  log(): string
+  ask(method: string, path: string, body?: object, headers?: Readonly<Record<string, string>>): Promise<Spoken>
+  /** What a GET of JSON answers, whatever its status. */
+  read<Body>(path: string): Promise<Body>
+  /** An asynchronous operation; its id. */
+  submit(body: object, headers?: Readonly<Record<string, string>>): Promise<string>
+  result(id: string): Promise<OperationResult>
+  kill(): Promise<void>
+}
+
+const main = resolve(import.meta.dirname, '../../src/main.ts')
+/** What the configuration's `${EMULATOR}` stands for: key and secret of the AWS emulator. */
+const environment = { EMULATOR: 'emulator' }
+export const emulatorCredentials = { accessKeyId: '${EMULATOR}', secretAccessKey: '${EMULATOR}' } as const
+
+/** Resolves when it listens. */
+export async function startServiceProcess(folder: string, name: string, config: object): Promise<ServiceProcess> {
+  const file = join(folder, `${name}.json`)
+  writeFileSync(file, JSON.stringify(config))
+  const child = spawn(process.execPath, [main, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], ...environment } })
+  const gone = once(child, 'exit')
+  let log = ''
+  child.stderr.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-20_000)))
+  let text = ''
+  let url: string | undefined
+  for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+    text += chunk.toString()
+    url = /http:\/\/[\d.:]+/.exec(text)?.[0]
+    if (url !== undefined) break
+  }
+  if (url === undefined) throw new Error(`serve ended before it listened: ${text}${log}`)
+  const base = url
+
+  const ask: ServiceProcess['ask'] = async (method, path, body, headers) => {
+    const answer = await fetch(`${base}${path}`, {
+      method,
+      headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    return { status: answer.status, text: await answer.text() }
+  }
+  const read = async <Body>(path: string): Promise<Body> => JSON.parse((await ask('GET', path)).text) as Body
+  return {
+    url: base,
+    log: () => log,
+    ask,
+    read,
+    async submit(body, headers) {
+      const { status, text: answer } = await ask('POST', '/v1/operations', { prompt: 'Is the disk full?', mode: 'async', maxTokens: 64, ...body }, headers)
+      if (status !== 202) throw new Error(`${status} ${answer}\n${log}`)
+      return (JSON.parse(answer) as OperationResult).id
+    },
+    result: (id) => read<OperationResult>(`/v1/operations/${id}`),
+    async kill() {
+      child.kill('SIGKILL')
+      await gone
+    },
+  }
+}
+
+/** Waits until a look says so; the last look is in the message when it takes too long. */
+export async function eventually<Seen>(look: () => Promise<Seen>, isSo: (seen: Seen) => boolean, withinMs: number): Promise<{ readonly seen: Seen; readonly tookMs: number }> {
+  const startMs = performance.now()
+  for (;;) {
+    const seen = await look()
+    const tookMs = performance.now() - startMs
+    if (isSo(seen)) return { seen, tookMs }
+    if (tookMs > withinMs) throw new Error(`not within ${withinMs} ms; last seen: ${JSON.stringify(seen)}`)
+    await new Promise((again) => setTimeout(again, 20))
+  }
+}
