@@ -283,7 +283,7 @@ describe('when one of them is killed', () => {
     await first.kill()
     await keyed
     holds = false
-    for (const answer of [...held.values()]) answer()
+    for (const answer of held.values()) answer()
 
     const { seen, tookMs } = await eventually(() => Promise.all(ids.map((id) => second.result(id))), (results) => results.every(({ status }) => isFinal(status)), 40_000)
     expect(seen.map(({ status }) => status)).toEqual(ids.map(() => 'succeeded'))
