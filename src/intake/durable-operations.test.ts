@@ -129,6 +129,18 @@ describe('an asynchronous operation', () => {
     expect((await queue.inspect()).unreported).toBe(0)
   })
 
+  it('that meets a full router waits for room instead of failing', async () => {
+    const { clock, instance, draft } = setUp()
+    const one = instance('one', [{ afterMs: 0, fail: 'overloaded' }])
+    one.begin()
+    const { id } = await one.intake.submit(draft({ type: 'background_task' }))
+    await clock.advanceAsync(5_000)
+    expect(isFinal((await one.intake.get(reader, id)).status)).toBe(false)
+    expect(one.runner.started.length).toBeGreaterThan(5)
+    await one.intake.cancel(reader, id)
+    expect(await one.intake.get(reader, id)).toMatchObject({ status: 'cancelled' })
+  })
+
   it('whose worker dies is taken over within its lease and answered once', async () => {
     const { clock, callbacks, instance, draft } = setUp()
     const one = instance('one', hanging)

@@ -114,7 +114,10 @@ export function createDurableOperations(parts: DurableParts): DurableOperations 
     /** Best effort: what matters is the end. Somebody else's word that it is over stops it. */
     const writeProgress = async (): Promise<void> => {
       for (let turn = 0; turn < 2 && !hasEnded(); turn += 1) {
-        const next = await records.put(recordOf(operation, entry.current(), 0, [...told]), version ?? 'absent').catch(() => null)
+        const current = entry.current()
+        // The end is written once, below, with everything that has to follow it.
+        if (isFinal(current.status)) return
+        const next = await records.put(recordOf(operation, current, 0, [...told]), version ?? 'absent').catch(() => null)
         if (next === null) return
         if (next !== undefined) {
           version = next
@@ -141,7 +144,10 @@ export function createDurableOperations(parts: DurableParts): DurableOperations 
       await progress
       if (lost.aborted) return done
       if (parts.isStopping() && result.status === 'cancelled' && result.error?.code !== 'outcome_unknown') return { kind: 'again', delayMs: 0, reason: 'the service stopped', attempted: false }
-      if (result.attempts.length === 0 && result.error?.code === 'overloaded') return { kind: 'again', delayMs: intakeLimits.overloadedDelayMs, reason: 'all places were taken', attempted: false }
+      // Accepted work waits for room, or for the end of the maintenance, as long as its time allows.
+      if (result.attempts.length === 0 && (result.error?.code === 'overloaded' || result.error?.code === 'maintenance')) {
+        return { kind: 'again', delayMs: intakeLimits.overloadedDelayMs, reason: `refused: ${result.error.code}`, attempted: false }
+      }
       const { holds } = await records.finish(recordOf(operation, result, entry.endId(), told), version)
       await conclude(holds, binding)
       entry.settle(holds.result)
