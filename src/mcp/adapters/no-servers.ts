@@ -2,7 +2,7 @@
  * The MCP Router where no server is configured: it has nothing to offer and refuses what is asked all the same. The MCP SDK
  * is not loaded for it, which is a good part of an idle process.
  */
-import type { McpRouter } from './mcp-router.ts'
+import type { McpRouter } from '../mcp-router.ts'
 
 export function createRouterWithoutServers(): McpRouter {
   return {
