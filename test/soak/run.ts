@@ -17,4 +17,4 @@ const kept = figures.lost.length + figures.silent.length + figures.cutOffLost.le
 
 const root = resolve(import.meta.dirname, '../..')
 const drills = spawnSync(process.execPath, [join(root, 'src/main.ts'), 'drill', 'all', '--seed', reportSeed], { cwd: root, stdio: 'inherit' })
-process.exitCode = kept && drills.status === 0 ? 0 : 1)
+process.exitCode = kept && drills.status === 0 ? 0 : 1
