@@ -15,7 +15,7 @@ import type { McpRouter } from './mcp/mcp-router.ts'
 import type { MetricsFacts } from './metrics/metric-catalogue.ts'
 import { startMetricsRecorder, type MetricsRecorder } from './metrics/metrics-recorder.ts'
 import type { Gauge } from './metrics/prometheus-text.ts'
-import { errorRate, fallbackRate, healthCheckSuccessRate, latencyOf, routingEfficiency } from './metrics/readings.ts'
+import { budgetUsed, errorRate, failedOperations, fallbackRate, healthCheckSuccessRate, latencyOf, routingEfficiency } from './metrics/readings.ts'
 import type { JsonObject } from './operation/converse.ts'
 import type { AlertSeverity } from './operation/alert-facts.ts'
 import { operationLimits, operationTypes, priorities, type OperationType, type Route } from './operation/matrix.ts'
@@ -65,6 +65,8 @@ export interface RunningMonitoring {
 
 /** ms. The window that alert rules read (runbook, "Alert rules": rates over the last five minutes). */
 const alertWindowMs = 300_000
+const dayMs = 86_400_000
+const budgetEveryMs = 60_000
 
 export function startMonitoring(parts: MonitoringParts): RunningMonitoring {
   const { clock, events, config, store, router } = parts
@@ -109,6 +111,13 @@ export function startMonitoring(parts: MonitoringParts): RunningMonitoring {
     const components = checker.components().filter((component) => component.enabled)
     return systemHealth(rowsOf(config(), clock, router, checker), components.map(({ status: level, required }) => ({ level, required })))
   }
+  // A day of slots is added up for it: once a minute is often enough for money.
+  let budgetSeen: { readonly atMs: number; readonly used: number | null } | null = null
+  const budget = (): number | null => {
+    const nowMs = clock.monotonicMs()
+    if (budgetSeen === null || nowMs - budgetSeen.atMs >= budgetEveryMs) budgetSeen = { atMs: nowMs, used: budgetUsed(recorder.window(dayMs), config().metrics.budgetPerDay) }
+    return budgetSeen.used
+  }
   const pages: Monitoring = {
     status,
     components: () => checker.components(),
@@ -118,7 +127,7 @@ export function startMonitoring(parts: MonitoringParts): RunningMonitoring {
     recorder: () => recorder.status(),
     alerts: () => extras.alerts?.() ?? [],
     overrides: () => extras.overrides?.() ?? [],
-    budgetUsed: () => null,
+    budgetUsed: budget,
     cache: () => null,
   }
   return {
@@ -126,7 +135,7 @@ export function startMonitoring(parts: MonitoringParts): RunningMonitoring {
     recorder,
     checker,
     extend: (more) => Object.assign(extras, more),
-    alertReadings: () => alertReadings(recorder, checker, status(), config(), inspection, rejected),
+    alertReadings: () => alertReadings(recorder, checker, status(), config(), inspection, rejected, budget()),
     facts: () => {
       const level = status()
       return {
@@ -159,7 +168,7 @@ function rowsOf(config: Config, clock: Clock, router: HybridRouter, checker: Hea
   })
 }
 
-function alertReadings(recorder: MetricsRecorder, checker: HealthChecker, systemLevel: ReturnType<Monitoring['status']>, config: Config, inspection: QueueInspection | null, rejected: boolean | null): AlertReadings {
+function alertReadings(recorder: MetricsRecorder, checker: HealthChecker, systemLevel: ReturnType<Monitoring['status']>, config: Config, inspection: QueueInspection | null, rejected: boolean | null, budget: number | null): AlertReadings {
   const window = recorder.window(alertWindowMs)
   const { matrix } = config.routing
   return {
@@ -177,7 +186,8 @@ function alertReadings(recorder: MetricsRecorder, checker: HealthChecker, system
             const requirements = operationTypes.filter((type) => matrix[type].priority === priority).map((type) => matrix[type].latencyMs)
             return oldestAgeMs === null || requirements.length === 0 ? [] : [{ oldestAgeMs, requirementMs: Math.min(...requirements) }]
           }),
-    budgetUsed: null,
+    failedOperations: failedOperations(window),
+    budgetUsed: budget,
     healthCheckSuccessRate: healthCheckSuccessRate(window),
     cacheHitRate: null,
     configurationRejected: rejected,

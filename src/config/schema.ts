@@ -13,7 +13,7 @@
  * It must not know the environment, the file, or who reads which member.
  */
 import type { Static } from 'typebox'
-import { choice, flag, group, oneOf, orNull, section, tag, text, whole, type SchemaNode } from './fields.ts'
+import { choice, flag, group, oneOf, orNull, real, section, tag, text, type SchemaNode, whole } from './fields.ts'
 import { limitTable, type LimitName } from './limits.ts'
 import { alertsSchema } from './schema-alerts.ts'
 import { authSchema } from './schema-auth.ts'
@@ -74,6 +74,11 @@ export const configSchema = section('The configuration of Hybrid Routing.', {
   limits: section('What the process can be made to hold.', limitFields),
   health: healthSchema,
   metrics: section('Metrics beyond `/metrics`.', {
+    budgetPerDay: orNull(real({ description: '', unit: 'currency of the price table', minimum: 0.01, maximum: 1_000_000_000, reload: 'live' }), {
+      description: 'What the estimated cost of the last 24 hours is held against: the alert rules on the budget read its share. `null`: no budget.',
+      default: null,
+      reload: 'live',
+    }),
     cloudwatch: section('Amazon CloudWatch.', {
       enabled: enabledFlag('Whether metrics are published there.'),
       region: orNull(text({ ...regionText, description: '', reload: 'restart' }), { description: 'Its region; `null`: that of the first target.', default: null, reload: 'restart' }),

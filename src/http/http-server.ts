@@ -193,7 +193,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   registerOperations(app, { intake, clock, concurrentStreams: limits.concurrentStreams })
   registerRouting(app, { intake, matrix: () => parts.config().routing.matrix, decisions: parts.decisions })
   registerHealth(app, { clock, version: parts.version, monitoring: parts.monitoring, draining: () => draining })
-  registerMetrics(app, { clock, monitoring: parts.monitoring, matrix: () => parts.config().routing.matrix, currency: () => parts.config().direct.prices.currency })
+  registerMetrics(app, { clock, monitoring: parts.monitoring, matrix: () => parts.config().routing.matrix, currency: () => parts.config().direct.prices.currency, budgetPerDay: () => parts.config().metrics.budgetPerDay })
   registerAdmin(app, { ...parts.admin, clock, systemStatus: () => parts.monitoring.status() })
   registerReference(app, { version: parts.version })
 

@@ -17,6 +17,7 @@ export interface MetricsParts {
   /** In force now. */
   readonly matrix: () => Matrix
   readonly currency: () => string
+  readonly budgetPerDay: () => number | null
 }
 
 const json = 'application/json; charset=utf-8'
@@ -32,7 +33,7 @@ export function registerMetrics(app: FastifyInstance, parts: MetricsParts): void
   for (const name of metricViewNames) {
     app.get(`/metrics/${name}`, access, (request, reply) => {
       const { window, windowMs, scope } = readViewQuery(request.query)
-      const view = metricView(name, monitoring.window(windowMs, scope), { windowMs, matrix: parts.matrix(), currency: parts.currency(), cache: monitoring.cache() })
+      const view = metricView(name, monitoring.window(windowMs, scope), { windowMs, matrix: parts.matrix(), currency: parts.currency(), budgetPerDay: parts.budgetPerDay(), budgetUsed: monitoring.budgetUsed(), cache: monitoring.cache() })
       const { instance, others, restored } = monitoring.recorder()
       const frame = { timestamp: new Date(clock.nowMs()).toISOString(), window, windowMs, scope, instances: scope === 'instance' ? [instance] : [instance, ...others], complete: restored }
       reply.header('content-type', json).send(JSON.stringify({ ...frame, ...view }))

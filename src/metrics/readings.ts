@@ -37,6 +37,16 @@ export function errorRate(window: Tally): number | null {
   return share(wrong, succeeded + wrong)
 }
 
+/** How many operations the error rate speaks of as failed: one of one on a quiet night is chance, not a rate. */
+export function failedOperations(window: Tally): number {
+  return endings(window, {}).wrong
+}
+
+/** The estimated cost of the window as a share of the budget for as long; null without a budget. */
+export function budgetUsed(window: Tally, budget: number | null): number | null {
+  return budget === null ? null : costBreakdown(window).estimated / budget
+}
+
 /** Of the attempts that said something about the route: cancelled ones do not. */
 export function successRateOfRoute(window: Tally, route: Route): number | null {
   const succeeded = window.sum('attempts', { route, outcome: 'succeeded' })

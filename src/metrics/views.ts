@@ -32,6 +32,9 @@ export interface ViewFacts {
   readonly windowMs: number
   readonly matrix: Matrix
   readonly currency: string
+  /** Null without a budget. */
+  readonly budgetPerDay: number | null
+  readonly budgetUsed: number | null
   /** Null without a cache layer. */
   readonly cache: { readonly hits: number; readonly misses: number } | null
 }
@@ -76,7 +79,7 @@ export function metricView(name: MetricViewName, window: Tally, facts: ViewFacts
     }
     case 'cost-breakdown': {
       const { estimated, inputTokens, outputTokens, ...parts } = costBreakdown(window)
-      return { currency: facts.currency, estimatedCost: estimated, ...parts, inputTokens, outputTokens, budget: null, budgetUsed: null }
+      return { currency: facts.currency, estimatedCost: estimated, ...parts, inputTokens, outputTokens, budgetPerDay: facts.budgetPerDay, budgetUsed: facts.budgetUsed }
     }
     default:
       return name satisfies never
