@@ -219,8 +219,10 @@ function recorder({ recorder: status }: HealthSources): HealthComponent {
       return good('Metrics are counted and kept')
     }),
     details: () => {
-      const { instance, others, restored, storeFailures, unwritten, skippedRounds } = status()
-      return { instance, others: [...others], restored, storeFailures, unwritten, skippedRounds }
+      const { instance, others, restored, storeFailures, unwritten, lastWriteAtMs, skippedRounds } = status()
+      // Figures that are younger are what a crash would lose.
+      const lastWriteAt = lastWriteAtMs === null ? null : new Date(lastWriteAtMs).toISOString()
+      return { instance, others: [...others], restored, storeFailures, unwritten, lastWriteAt, skippedRounds }
     },
   }
 }
