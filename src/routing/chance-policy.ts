@@ -58,6 +58,8 @@ const clearlyBetter = 0.7
 const alike = 0.8
 /** The slightest risk: at full aggressiveness the threshold is this share of the configured one. */
 const slightestShare = 0.05
+/** An emergency has no other route to be saved by, and of a hundred one may be missed: its threshold is this share of the others'. */
+const emergencyCaution = 0.25
 /** Nothing there to help now: looked at again after this share of what is left. */
 const lookAgainShare = 1 / 8
 /** ms. No attempt is looked at more often. */
@@ -98,7 +100,7 @@ export class ChancePolicy implements RescuePolicy {
     const { type } = work.operation
     const basis = basisOf(work)
     const key = keyOf(attempt.route, attempt.target)
-    const threshold = this.#thresholdNow(facts)
+    const threshold = this.#thresholdNow(work, facts)
     const timeLeftMs = dueByMs(work, startedAtMs) - startedAtMs
     const crossingMs = this.#forecast.crossingMs(key, type, basis, timeLeftMs, threshold, facts.nowMs)
     const tailMs = this.#settings.hedging && attempt.repeatable ? this.#forecast.tailMs(key, type, basis, timeLeftMs, threshold, facts.nowMs) : Number.POSITIVE_INFINITY
@@ -111,7 +113,7 @@ export class ChancePolicy implements RescuePolicy {
     const { type } = work.operation
     const basis = basisOf(work)
     const byMs = dueByMs(work, nowMs)
-    const threshold = this.#thresholdNow(facts)
+    const threshold = this.#thresholdNow(work, facts)
     const miss = this.#missOfRunning(work, basis, byMs, nowMs)
     let wanted = false
     const waitedMs = nowMs - attempt.startedAtMs
@@ -192,9 +194,10 @@ export class ChancePolicy implements RescuePolicy {
     return this.#settings.hedging && !facts.conditions.crowded && !inEmergencyMode(facts.conditions.overrides, facts.nowMs)
   }
 
-  #thresholdNow(facts: StepFacts): number {
+  #thresholdNow(work: PendingWork, facts: StepFacts): number {
     const lever = leverValue(facts.conditions.overrides, facts.nowMs)
-    return lever === null ? this.#threshold : thresholdOf(this.#settings.rescueThreshold, lever)
+    const threshold = lever === null ? this.#threshold : thresholdOf(this.#settings.rescueThreshold, lever)
+    return work.operation.type === 'emergency' ? emergencyCaution * threshold : threshold
   }
 }
 

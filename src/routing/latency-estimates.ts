@@ -11,7 +11,7 @@
  * few samples, so that it rules alone at first and hardly after some dozens.
  *
  * An attempt that was given up without an answer is a sample too ("at least so long"): left out, a target that hangs would
- * look as fast as its last good answers. It is recorded at the median of what was still to come.
+ * look as fast as its last good answers. It is spread over what was still to come.
  */
 import type { Matrix, OperationType } from '../operation/matrix.ts'
 import { operationTypes } from '../operation/matrix.ts'
@@ -34,6 +34,9 @@ export interface LatencyPrior {
   readonly p99Ms: number
 }
 
+/** Where an attempt that was given up might have ended: the middles of the four quarters of what is left. */
+const beyondShares = [0.125, 0.375, 0.625, 0.875]
+const mostStretches = 3
 /** Below this weight completion is composed of its parts. */
 const enoughSamples = 8
 
@@ -41,6 +44,8 @@ interface PairEstimates {
   readonly firstContent: DecayingHistogram
   readonly completion: DecayingHistogram
   readonly perToken: DecayingHistogram
+  /** Attempts in a row that were given up. */
+  unanswered: number
 }
 
 export class LatencyEstimates {
@@ -64,6 +69,7 @@ export class LatencyEstimates {
   onCompleted(target: string, type: OperationType, afterMs: number, firstContentMs: number | null, outputTokens: number, nowMs: number): void {
     const pair = this.#pair(target, type)
     pair.completion.record(afterMs, nowMs)
+    pair.unanswered = 0
     if (outputTokens <= 0) return
     this.#outputTokens[type].record(outputTokens, nowMs)
     if (firstContentMs !== null) pair.perToken.record((afterMs - firstContentMs) / outputTokens, nowMs)
@@ -73,8 +79,17 @@ export class LatencyEstimates {
   onAbandoned(target: string, type: OperationType, basis: LatencyBasis, waitedMs: number, nowMs: number): void {
     const pair = this.#pair(target, type)
     const histogram = basis === 'first_content' ? pair.firstContent : pair.completion
-    // Half of what takes so long takes longer than this; where nothing ever did, twice the wait is the plainest guess.
-    histogram.record(histogram.quantileBeyond(waitedMs, 0.5) ?? 2 * waitedMs, nowMs)
+    // A single guess would be taken for certain in time, or certainly late, and prove itself right: it is spread over what is
+    // still possible, by its own history, else by the prior. Several in a row are a target that hangs: they go further out.
+    const beyondMs: number[] = []
+    const stretch = 2 ** Math.min(pair.unanswered, mostStretches)
+    pair.unanswered += 1
+    for (const share of beyondShares) {
+      const pointMs = histogram.quantileBeyond(waitedMs, share) ?? priorBeyond(this.#settings.priors[type], waitedMs, share)
+      beyondMs.push(waitedMs + stretch * (pointMs - waitedMs))
+    }
+    // Looked up first: the points must not be drawn from each other.
+    for (const pointMs of beyondMs) histogram.record(pointMs, nowMs, 1 / beyondMs.length)
   }
 
   /** The chance that an attempt which has waited `waitedMs` is still without an answer after `remainingMs` more. */
@@ -143,7 +158,7 @@ export class LatencyEstimates {
     let pair = byType.get(type)
     if (pair === undefined) {
       const { halfLifeMs } = this.#settings
-      pair = { firstContent: new DecayingHistogram(halfLifeMs), completion: new DecayingHistogram(halfLifeMs), perToken: new DecayingHistogram(halfLifeMs) }
+      pair = { firstContent: new DecayingHistogram(halfLifeMs), completion: new DecayingHistogram(halfLifeMs), perToken: new DecayingHistogram(halfLifeMs), unanswered: 0 }
       byType.set(type, pair)
     }
     return pair
@@ -182,6 +197,14 @@ export function estimateSettings(matrix: Matrix): LatencyEstimateSettings {
  */
 function priorSurvival(prior: LatencyPrior, afterMs: number): number {
   if (afterMs <= 0) return 1
-  const shape = Math.log(99) / Math.log(prior.p99Ms / prior.medianMs)
-  return 1 / (1 + (afterMs / prior.medianMs) ** shape)
+  return 1 / (1 + (afterMs / prior.medianMs) ** shapeOf(prior))
+}
+
+/** The time below which `share` of what takes at least `afterMs` lies. */
+function priorBeyond(prior: LatencyPrior, afterMs: number, share: number): number {
+  return prior.medianMs * (1 / ((1 - share) * priorSurvival(prior, afterMs)) - 1) ** (1 / shapeOf(prior))
+}
+
+function shapeOf(prior: LatencyPrior): number {
+  return Math.log(99) / Math.log(prior.p99Ms / prior.medianMs)
 }

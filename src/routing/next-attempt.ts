@@ -16,6 +16,7 @@ import type { StepFacts } from './attempt-rules.ts'
 import { goesBefore, isReady, tierOf, tiers } from './candidate-order.ts'
 import type { Candidate, Conditions } from './conditions.ts'
 import { endsAtMs, lastOn, type Attempt, type Run } from './attempt-run.ts'
+import { slowness } from './target-record.ts'
 
 export type Pick =
   | { readonly kind: 'start'; readonly route: Route; readonly target: string }
@@ -67,18 +68,34 @@ export function pickRoom(run: Run, facts: StepFacts, anywhere: boolean, againFro
     let best: Candidate | null = null
     for (const candidate of conditions[route].candidates) {
       if (!anywhere && !isReady(candidate, nowMs, claim)) continue
-      if (lastOn(run, route, candidate.id) === undefined) {
+      const last = lastOn(run, route, candidate.id)
+      if (last === undefined) {
         if (best === null || goesBefore(candidate, best, nowMs, claim)) best = candidate
-      } else if (nowMs >= againFromMs && (again === null || candidate.throttledShare < again.throttledShare)) {
-        // Of those that have refused, the one that refuses the least.
+      } else if (last.outcome !== null && nowMs >= againFromMs && (again === null || candidate.throttledShare < again.throttledShare)) {
+        // Of those that have refused, the one that refuses the least; where it still works on it, twice the same helps nobody.
         again = candidate
         againRoute = route
       }
     }
-    if (best !== null) return { route, target: best.id }
+    if (best !== null) return refusingLess(run, facts, route, best)
   }
-  return again === null ? null : { route: againRoute, target: again.id }
+  return again === null ? null : refusingLess(run, facts, againRoute, again)
 }
+
+/** Room where most is refused is no room: an emergency, which no limit holds, goes where less is, be it full. */
+function refusingLess(run: Run, facts: StepFacts, route: Route, picked: Candidate): { readonly route: Route; readonly target: string } {
+  let target = picked
+  if (run.operation.type === 'emergency' && picked.throttledShare > slowness.throttledShare) {
+    for (const candidate of facts.conditions[route].candidates) {
+      const isFree = candidate.usable && candidate.throttledUntilMs <= facts.nowMs && lastOn(run, route, candidate.id)?.outcome !== null
+      if (isFree && candidate.throttledShare < clearlyLess * target.throttledShare) target = candidate
+    }
+  }
+  return { route, target: target.id }
+}
+
+/** Shares of throttles are those of about ten attempts: a difference below this is chance. */
+const clearlyLess = 0.7
 
 /** An emergency takes what is there and is not refused when nothing is: its attempts are bounded by their number. */
 function spendRetry(run: Run): boolean {
@@ -123,24 +140,48 @@ function soonestRetry(run: Run, facts: StepFacts): Extract<Pick, { readonly kind
   const { limits } = run.rules
   if (run.retries >= limits.sameTargetRetries && run.operation.type !== 'emergency') return null
   let soonest: Extract<Pick, { readonly kind: 'wait' }> | null = null
+  let soonestRefuses = 0
   for (const attempt of run.attempts) {
     const fault = attempt.fault
-    if (fault === null || !fault.retryable || lastOn(run, attempt.route, attempt.target) !== attempt) continue
-    const atMs = Math.max(facts.nowMs + backoffMs(run, fault, facts), attempt.endedAtMs + (fault.retryAfterMs ?? 0), throttledUntil(facts.conditions, attempt))
-    if (soonest === null || atMs < soonest.atMs) soonest = { kind: 'wait', route: attempt.route, target: attempt.target, atMs }
+    if (fault === null || !mayPass(run, fault) || lastOn(run, attempt.route, attempt.target) !== attempt) continue
+    const candidate = candidateOf(facts.conditions, attempt)
+    const atMs = Math.max(facts.nowMs + backoffMs(run, fault, facts), attempt.endedAtMs + (fault.retryAfterMs ?? 0), candidate?.throttledUntilMs ?? 0)
+    const refuses = candidate?.throttledShare ?? 0
+    // Several of one instant: the one that refuses the least.
+    if (soonest !== null && (atMs > soonest.atMs || (atMs === soonest.atMs && refuses >= soonestRefuses))) continue
+    soonest = { kind: 'wait', route: attempt.route, target: attempt.target, atMs }
+    soonestRefuses = refuses
   }
   return soonest
+}
+
+/** An emergency has no other credentials to go to, and those that have expired are renewed by whoever provides them. */
+function mayPass(run: Run, fault: Fault): boolean {
+  return fault.retryable || (fault.kind === 'auth' && run.operation.type === 'emergency')
 }
 
 /** Full jitter over a span that doubles with each retry, and never outgrows the requirement. */
 function backoffMs(run: Run, fault: Fault, facts: StepFacts): number {
   const { backoffBaseMs, throttledBackoffBaseMs, backoffShare, backoffCapMs } = run.rules.limits
+  if (run.operation.type === 'emergency' && run.firstContentAtMs === null) return spreadMs(run, facts)
   const mostMs = backoffShare * run.operation.latencyRequirementMs
   const baseMs = Math.min(fault.kind === 'throttled' ? throttledBackoffBaseMs : backoffBaseMs, mostMs / 2)
   return facts.random * Math.min(backoffCapMs, mostMs, baseMs * 2 ** run.retries)
 }
 
-function throttledUntil(conditions: Conditions, attempt: Attempt): number {
-  for (const candidate of conditions[attempt.route].candidates) if (candidate.id === attempt.target) return candidate.throttledUntilMs
-  return 0
+/**
+ * Only the number of its attempts bounds an emergency: those that are left are spread over the time in which an answer would
+ * still be in time, so that an outage that ends within it is survived. Half of each span is jitter.
+ */
+function spreadMs(run: Run, facts: StepFacts): number {
+  const { limits, policy } = run.rules
+  const left = Math.max(1, limits.attempts - run.attempts.length)
+  const latestMs = policy.latestStartMs(run, facts)
+  const spanMs = (latestMs > facts.nowMs ? latestMs : run.deadlineMs) - facts.nowMs
+  return ((0.5 + 0.5 * facts.random) * Math.max(0, spanMs)) / left
+}
+
+function candidateOf(conditions: Conditions, attempt: Attempt): Candidate | undefined {
+  for (const candidate of conditions[attempt.route].candidates) if (candidate.id === attempt.target) return candidate
+  return undefined
 }
