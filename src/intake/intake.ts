@@ -18,6 +18,7 @@ import { operationMessage, type WorkBinding } from '../queue/work.ts'
 import { sleep, type Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Ids } from '../runtime/ids.ts'
+import { createIsoTime } from '../runtime/iso-time.ts'
 import { createBoundedStateStore } from '../store/adapters/bounded-state-store.ts'
 import type { Relay } from '../store/relay.ts'
 import { StoreError } from '../store/store-error.ts'
@@ -94,10 +95,11 @@ export interface Intake {
 }
 
 export function createIntake(options: IntakeOptions): Intake {
+  const isoTime = createIsoTime()
   const { runner, clock, ids, events, limits, settings } = options
   const live = new Map<string, LiveOperation>()
   const state = createBoundedStateStore(options.state, clock, intakeLimits.storeWaitMs)
-  const writer = createResultWriter({ state: createBoundedStateStore(options.state, clock, intakeLimits.writeLimitMs), clock, limits })
+  const writer = createResultWriter({ state: options.state, clock, limits })
   const keys = createIdempotencyKeys(state)
   const records = createOperationRecords(state, clock, () => limits.retainedResultMs)
   /** Keyed operations that are bound and not live yet. */
@@ -417,9 +419,6 @@ function endsBy(operation: Operation): number {
   return operation.createdAtMs + operation.hardTimeoutMs + (operation.mode === 'stream' ? operation.streamMaxMs : 0)
 }
 
-function isoTime(wallMs: number): string {
-  return new Date(wallMs).toISOString()
-}
 
 /** What a store says is for the log; the caller is told that it has to wait. */
 function shownError(error: unknown): unknown {

@@ -14,7 +14,7 @@ describe('the budget', () => {
     [60, 50, 1.2, 'beyond the budget it goes on counting'],
     [0, 50, 0, 'nothing was spent'],
     [40, null, null, 'without a budget there is no share'],
-  ])('of %s spent of %s is %s: %s', (cost, budget, share) => {
+  ])('of %s spent of %s is %s: %s', (cost, budget, share, _rationale) => {
     expect(budgetUsed(spent(cost), budget)).toBe(share)
   })
 })

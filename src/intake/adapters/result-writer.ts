@@ -9,6 +9,7 @@
  */
 import type { CancelSchedule, Clock } from '../../runtime/clock.ts'
 import type { StateStore } from '../../store/state-store.ts'
+import { withinTime } from '../../store/adapters/within-time.ts'
 import { intakeLimits, type IntakeLimits } from '../limits.ts'
 import { operationsCollection, toValue, type OperationRecord } from '../operation-record.ts'
 
@@ -44,13 +45,14 @@ export function createResultWriter(options: { readonly state: StateStore; readon
     cancelFlush = undefined
     const writes = gathered
     gathered = []
-    // All in one turn: the engine makes one transaction of what comes in one turn.
-    for (const { record, done } of writes) {
-      void write(record).then((written) => {
-        if (!written) lost += 1
-        done()
-      })
+    const settle = (written: readonly boolean[] | null): void => {
+      pending -= writes.length
+      lost += written === null ? writes.length : written.filter((each) => !each).length
+      for (const { done } of writes) done()
     }
+    // All in one turn: the engine makes one transaction of what comes in one turn. One bound for all of them: a timer for
+    // every result would cost more than the writing.
+    withinTime(clock, Promise.all(writes.map(({ record }) => write(record))), intakeLimits.writeLimitMs, 'The store').then(settle, () => settle(null))
     const gone = givingWay
     givingWay = []
     // A record that cannot be deleted now expires by itself.
@@ -64,9 +66,6 @@ export function createResultWriter(options: { readonly state: StateStore; readon
         () => true,
         () => false,
       )
-      .finally(() => {
-        pending -= 1
-      })
 
   const makeRoom = (): void => {
     while (remembered.length - firstRemembered > limits.retainedResults || rememberedBytes > limits.retainedResultBytes) {

@@ -8,6 +8,7 @@
  */
 import sonicBoom from 'sonic-boom'
 import { logLevels, type LogLevel } from '../../config/schema.ts'
+import { createIsoTime } from '../../runtime/iso-time.ts'
 import type { LogLine } from '../log-line.ts'
 
 export interface LogSink {
@@ -39,11 +40,12 @@ export function createJsonLines(fileDescriptor: number, level: LogLevel): LogSin
   out.on('drop', () => {
     droppedLines += 1
   })
+  const isoTime = createIsoTime()
   let threshold = logLevels.indexOf(level)
   return {
     write({ urgency, message, event, component, correlationId, operationId, fields }) {
       if (logLevels.indexOf(urgency) > threshold) return
-      out.write(`${JSON.stringify({ level: urgency, time: new Date().toISOString(), event, component, message, correlationId, operationId, ...fields })}\n`)
+      out.write(`${JSON.stringify({ level: urgency, time: isoTime(Date.now()), event, component, message, correlationId, operationId, ...fields })}\n`)
       if (urgency === 'error') out.flush()
     },
     dropped: () => droppedLines,

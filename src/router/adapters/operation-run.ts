@@ -212,7 +212,7 @@ export class OperationRun implements RunningOperation, AttemptOwner, RunningEntr
     this.#cancelTimer = null
     const winning = winner === null ? null : (this.#attempts[winner - 1] ?? null)
     const { clock } = this.#shared.parts
-    const result = this.#makeResult(status, winning, problem, isoTime(clock.nowMs()))
+    const result = this.#makeResult(status, winning, problem, this.#shared.isoTime(clock.nowMs()))
     this.#result = result
     this.#shared.ended(this)
     this.#publish({ type: 'operation_ended', atMs: clock.nowMs(), operation: this.operation, result })
@@ -244,7 +244,7 @@ export class OperationRun implements RunningOperation, AttemptOwner, RunningEntr
       prices: this.#settings.prices,
       takenAtMs: this.#takenAtMs,
       nowMs: this.#shared.parts.clock.monotonicMs(),
-      createdAt: isoTime(this.operation.createdAtMs),
+      createdAt: this.#shared.isoTime(this.operation.createdAtMs),
       completedAt,
     })
   }
@@ -289,7 +289,7 @@ export class OperationRun implements RunningOperation, AttemptOwner, RunningEntr
 
   #refuse(problem: FinalProblem): void {
     const { clock } = this.#shared.parts
-    this.#result = this.#makeResult('failed', null, problem, isoTime(clock.nowMs()))
+    this.#result = this.#makeResult('failed', null, problem, this.#shared.isoTime(clock.nowMs()))
     const result = this.#result
     this.#publish({ type: 'operation_refused', atMs: clock.nowMs(), code: problem.code, correlationId: this.operation.correlationId })
     this.#tell(() => this.#observer.onResult(result))
@@ -306,8 +306,4 @@ export class OperationRun implements RunningOperation, AttemptOwner, RunningEntr
       this.#shared.parts.onInternalError(error)
     }
   }
-}
-
-function isoTime(wallMs: number): string {
-  return new Date(wallMs).toISOString()
 }

@@ -15,6 +15,7 @@ import { DecisionLedger } from '../../routing/decision-ledger.ts'
 import { TargetStates, type TargetStateSettings } from '../../routing/target-states.ts'
 import { WaitingRoom, type Waiter } from '../../routing/waiting-room.ts'
 import type { HybridRouterParts, RouterSettings } from '../hybrid-router.ts'
+import { createIsoTime } from '../../runtime/iso-time.ts'
 
 /** One operation that runs, as the shared state sees it. */
 export interface RunningEntry extends Waiter {
@@ -32,6 +33,7 @@ export class RouterState {
   readonly ledger: DecisionLedger
   readonly room: WaitingRoom<RunningEntry>
   readonly running = new Set<RunningEntry>()
+  readonly isoTime = createIsoTime()
   closed = false
   #targets: TargetStateSettings
   #chance: ChanceSettings
