@@ -104,6 +104,16 @@ export function buildProgram(terminal: Terminal, done: (code: ExitCode) => void)
     })
 
   program
+    .command('alerts')
+    .description('show what is firing, the most urgent first; exit code 1 while nobody has acknowledged one')
+    .option('--json', 'print the whole answer as JSON')
+    .addOption(urlOption())
+    .action(async (options: { json?: boolean; url: string }) => {
+      const { alertsCommand } = await import('./alerts-command.ts')
+      done(await alertsCommand({ json: options.json === true, url: options.url }, terminal))
+    })
+
+  program
     .command('decisions')
     .description('show the last routing decisions, what became of them, and which were right in hindsight')
     .option('--limit <count>', 'how many, 1 to 500', parseLimit, 20)

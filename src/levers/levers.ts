@@ -5,7 +5,7 @@
  * What is in force here is the last stored state plus the steps that are not stored yet. Steps are stored by compare-and-set,
  * taken again on what another instance wrote meanwhile. With the store away, the last known state holds and ends on time,
  * and a lever still works here: at 3 a.m. that is when it is needed most. It answers `stored: false`, the log has it at once,
- * and its audit record is written late (`docs/decisions/080-levers-and-audit.md`).
+ * and its audit record is written late (`docs/decisions/085-levers-and-audit.md`).
  *
  * Source: public contract, part 7; runbook, "the operator's levers".
  */

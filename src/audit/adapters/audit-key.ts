@@ -3,7 +3,7 @@
  *
  *   sqlite   in a file beside the database, readable by its owner alone (`<path>.audit-key`, 0600)
  *   redis    in the store itself, since all instances must have the same: whoever can write the store can then also sign,
- *            so that a key in the configuration is better there (`docs/decisions/080-levers-and-audit.md`)
+ *            so that a key in the configuration is better there (`docs/decisions/085-levers-and-audit.md`)
  *   memory   in the process, as the trail itself
  */
 import { randomBytes } from 'node:crypto'
