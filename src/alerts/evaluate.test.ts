@@ -45,6 +45,13 @@ it('the sheet has every rule of the table, and the receivers’ own rule has its
   expect(runbookRules.map((rule) => rule.name).filter((name) => !ruled.has(name))).toEqual([])
 })
 
+it.each(['No connection', 'No connection.'])('what a component says of itself ends with one full stop in the alert: %s', async (message) => {
+  const lab = await openLab()
+  lab.set({ ...calm, components: { ...calm.components, 'mcp-router': { level: 'critical', message } } })
+  await lab.pass(2 * tick)
+  expect(lab.manager.list()[0]?.message).toBe('mcp-router is critical: No connection.')
+})
+
 it('every rule says what to do and names a page that is there', () => {
   const docs = fileURLToPath(new URL('../../docs/', import.meta.url))
   expect(runbookRules.filter((rule) => rule.action === '' || !existsSync(`${docs}${rule.runbook}`)).map((rule) => rule.name)).toEqual([])

@@ -70,7 +70,7 @@ export function evaluate(rules: readonly AlertRule[], readings: CompleteReadings
       const window = windows[key]
       if (window === undefined || !holds(window, ticksOf(rule.forMs, tickMs))) continue
       if ((book.dismissed[key] ?? 0) > nowMs || book.active.some((alert) => alert.rule === rule.name && alert.component === component)) continue
-      due.push({ rule: rule.name, component, priority: rule.priority, role: rule.role, message: `${says}.`, action: rule.action, runbook: rule.runbook })
+      due.push({ rule: rule.name, component, priority: rule.priority, role: rule.role, message: says.endsWith('.') ? says : `${says}.`, action: rule.action, runbook: rule.runbook })
     }
   }
   const stillActive = book.active.filter((alert) => !over.some((ended) => ended.alert.id === alert.id))
