@@ -4,7 +4,7 @@
  *   rescue  the chance that what runs misses the requirement, given how long it has already taken, has passed the threshold,
  *           and another candidate's own chance to miss is clearly lower. Any allowed route; what shares least with the
  *           running attempt is preferred.
- *   hedge   the attempt has outlived the tail of its own history. Another target of the same route only, and never when the
+ *   hedge   the attempt has outlived the tail of its own history. Another target, of the same route if it has one, and never when the
  *           system is crowded, when a target there was throttled lately, in emergency mode, or for what must not be repeated.
  *           A process that has seen too little has no tail and hedges nothing.
  *
@@ -105,7 +105,8 @@ export class ChancePolicy implements RescuePolicy {
     const crossingMs = this.#forecast.crossingMs(key, type, basis, timeLeftMs, threshold, facts.nowMs)
     const tailMs = this.#settings.hedging && attempt.repeatable ? this.#forecast.tailMs(key, type, basis, timeLeftMs, threshold, facts.nowMs) : Number.POSITIVE_INFINITY
     // What is likely to be late from its start on is looked at in the next turn of the timer, not within its own start.
-    return startedAtMs + Math.max(shortestLookMs, Math.min(crossingMs, tailMs, this.#helpAfterMs(attempt.route, threshold)))
+    const lateMs = Math.max(crossingMs, this.#forecast.patienceMs(key, type, basis, timeLeftMs, threshold, facts.nowMs))
+    return startedAtMs + Math.max(shortestLookMs, Math.min(lateMs, tailMs, this.#helpAfterMs(attempt.route, threshold)))
   }
 
   onCheck(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): RescueVerdict {
@@ -118,22 +119,23 @@ export class ChancePolicy implements RescuePolicy {
     let wanted = false
     const waitedMs = nowMs - attempt.startedAtMs
     const overdue = waitedMs >= this.#helpAfterMs(attempt.route, threshold)
-    if (miss >= threshold || overdue) {
+    const key = keyOf(attempt.route, attempt.target)
+    const timeLeftMs = byMs - attempt.startedAtMs
+    const patienceMs = this.#forecast.patienceMs(key, type, basis, timeLeftMs, threshold, nowMs)
+    if ((miss >= threshold && waitedMs >= patienceMs) || overdue) {
       wanted = true
       // What is overdue by an operator's word is not judged by its own forecast.
       const helper = this.#bestHelper(work, attempt, basis, byMs, overdue ? 1 : miss, facts)
       if (helper !== null && this.rescues.spend(work.priorityRank === 0 ? 0 : keptForCritical)) return { help: true, kind: 'rescue', ...helper }
     }
-    const key = keyOf(attempt.route, attempt.target)
-    const timeLeftMs = byMs - attempt.startedAtMs
     const tailMs = attempt.repeatable && this.#mayHedge(facts) ? this.#forecast.tailMs(key, type, basis, timeLeftMs, threshold, nowMs) : Number.POSITIVE_INFINITY
     if (waitedMs >= tailMs) {
       wanted = true
-      const target = hedgeTarget(work, attempt, facts)
-      if (target !== null && this.hedges.spend()) return { help: true, kind: 'hedge', route: attempt.route, target }
+      const hedge = hedgeFor(work, attempt, facts)
+      if (hedge !== null && this.hedges.spend()) return { help: true, kind: 'hedge', ...hedge }
     }
     if (wanted) return { help: false, checkAgainAtMs: nowMs + Math.max(shortestLookMs, lookAgainShare * (byMs - nowMs)) }
-    const crossing = attempt.startedAtMs + this.#forecast.search(key, type, basis, waitedMs, timeLeftMs, threshold, nowMs)
+    const crossing = attempt.startedAtMs + Math.max(patienceMs, this.#forecast.search(key, type, basis, waitedMs, timeLeftMs, threshold, nowMs))
     const tail = attempt.startedAtMs + tailMs
     const overdueAt = attempt.startedAtMs + this.#helpAfterMs(attempt.route, threshold)
     return { help: false, checkAgainAtMs: Math.max(nowMs + shortestLookMs, Math.min(crossing, overdueAt, tail > nowMs ? tail : crossing)) }
@@ -242,13 +244,23 @@ function wasTried(work: PendingWork, route: Route, target: string): boolean {
   return false
 }
 
-function hedgeTarget(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): string | null {
+/** The same route; another one that is allowed where this one has no other target at all. */
+function hedgeFor(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): { readonly route: Route; readonly target: string } | null {
   const { candidates } = facts.conditions[attempt.route]
+  const isAlone = candidates.every(({ id }) => wasTried(work, attempt.route, id))
+  const route = isAlone ? otherRoute(attempt.route) : attempt.route
+  if (!work.plan.routes.includes(route)) return null
+  const target = hedgeTarget(work, route, facts)
+  return target === null ? null : { route, target }
+}
+
+function hedgeTarget(work: PendingWork, route: Route, facts: StepFacts): string | null {
+  const { candidates } = facts.conditions[route]
   let found: Candidate | null = null
   for (const candidate of candidates) {
     if (facts.nowMs - candidate.lastThrottledMs < throttledLatelyMs) return null
     if (found !== null || candidate.slow || candidate.probing) continue
-    if (!wasTried(work, attempt.route, candidate.id) && isReady(candidate, facts.nowMs, work.plan.claim)) found = candidate
+    if (!wasTried(work, route, candidate.id) && isReady(candidate, facts.nowMs, work.plan.claim)) found = candidate
   }
   return found?.id ?? null
 }

@@ -19,14 +19,18 @@ interface Kept {
   threshold: number
   crossingMs: number
   tailMs: number
+  patienceMs: number
 }
 
 /** ms. Estimates move with their half-life of many seconds; after a second they are hardly different. */
 const keptForMs = 1_000
 /** Two operations whose time left differs by less than this share are alike. */
 const alikeShare = 0.02
-/** Samples before a tail is believed: fewer have none. */
+/** Samples before a tail is believed: fewer have none. Some are enough for a median, and these wait for the most medians. */
 const tailSamples = 20
+const medianSamples = 8
+/** Help is started while it has this many medians: it may be throttled itself, and go elsewhere. */
+const helpMedians = 3
 /** A hedge waits for more than this many medians (house design). */
 const tailMedians = 3
 /**
@@ -55,6 +59,14 @@ export class LatencyForecast {
   /** Older than this, an attempt has outlived the tail of its own history; Infinity while the history is too short. */
   tailMs(key: string, type: OperationType, basis: LatencyBasis, timeLeftMs: number, threshold: number, nowMs: number): number {
     return this.#keptFor(key, type, basis, timeLeftMs, threshold, nowMs).tailMs
+  }
+
+  /**
+   * Younger than this, an attempt is not worth helping, however likely it is to miss: help that starts later makes it just as
+   * well, and most attempts will have ended by themselves. By then the tail has begun, or help would run out of time.
+   */
+  patienceMs(key: string, type: OperationType, basis: LatencyBasis, timeLeftMs: number, threshold: number, nowMs: number): number {
+    return this.#keptFor(key, type, basis, timeLeftMs, threshold, nowMs).patienceMs
   }
 
   missChance(key: string, type: OperationType, basis: LatencyBasis, waitedMs: number, remainingMs: number, nowMs: number): number {
@@ -110,23 +122,43 @@ export class LatencyForecast {
     ) {
       return known
     }
+    const tailMs = this.#tail(key, type, basis, nowMs)
     const made: Kept = {
       madeAtMs: nowMs,
       version: this.#version,
       timeLeftMs,
       threshold,
       crossingMs: this.search(key, type, basis, 0, timeLeftMs, threshold, nowMs),
-      tailMs: this.#tail(key, type, basis, nowMs),
+      tailMs,
+      patienceMs: this.#patience(key, type, basis, timeLeftMs, tailMs, nowMs),
     }
     ofKey[index] = made
     return made
   }
 
+  /** What is not known yet is not waited for. */
+  #patience(key: string, type: OperationType, basis: LatencyBasis, timeLeftMs: number, tailMs: number, nowMs: number): number {
+    const medianMs = this.estimates.ownQuantile(key, type, basis, 0.5)
+    if (medianMs === undefined || this.estimates.weight(key, type, basis, nowMs) < medianSamples) return 0
+    return Math.max(0, Math.min(tailMs, timeLeftMs - helpMedians * medianMs))
+  }
+
+  /** Of the types that are known there: the best guess, and a patient one, for a type that is not. Infinity when none is. */
+  #longestMedianMs(key: string, basis: LatencyBasis, nowMs: number): number {
+    let longestMs = 0
+    for (const type of operationTypes) {
+      if (this.estimates.weight(key, type, basis, nowMs) < medianSamples) continue
+      longestMs = Math.max(longestMs, this.estimates.ownQuantile(key, type, basis, 0.5) ?? 0)
+    }
+    return longestMs === 0 ? Number.POSITIVE_INFINITY : longestMs
+  }
+
   #tail(key: string, type: OperationType, basis: LatencyBasis, nowMs: number): number {
-    if (this.estimates.weight(key, type, basis, nowMs) < tailSamples) return Number.POSITIVE_INFINITY
+    const weight = this.estimates.weight(key, type, basis, nowMs)
     const medianMs = this.estimates.ownQuantile(key, type, basis, 0.5)
     const p95Ms = this.estimates.ownQuantile(key, type, basis, 0.95)
-    if (medianMs === undefined || p95Ms === undefined) return Number.POSITIVE_INFINITY
+    if (weight < medianSamples || medianMs === undefined || p95Ms === undefined) return mostMedians * this.#longestMedianMs(key, basis, nowMs)
+    if (weight < tailSamples) return mostMedians * medianMs
     return Math.max(tailMedians * medianMs, Math.min(p95Ms, mostMedians * medianMs))
   }
 }
