@@ -117,6 +117,15 @@ describe('help before a failure', () => {
     expect(policy.onCheck(run, attempt, { ...facts, nowMs: 2_000 }).help).toBe(true)
   })
 
+  it('work that waits may be started as long as it would be in time wherever it may go, but slow places do not count', () => {
+    const { policy, run, facts } = situation({ usual: quick, waitedMs: 0 })
+    const latestMs = policy.latestStartMs(run, facts)
+    expect(latestMs).toBeGreaterThan(10_000 - 1_200)
+    expect(latestMs).toBeLessThan(10_000 - 950)
+    const conditions = conditionsOf({ mcp: routeOf([candidateOf('ops', { slow: true })]) })
+    expect(policy.latestStartMs(run, { ...facts, conditions })).toBeGreaterThan(10_000 - 550)
+  })
+
   it('is not looked for where nobody could give it', () => {
     const { policy, run, attempt, facts } = situation({ waitedMs: 0, conditions: { direct: routeOf(['frankfurt']), mcp: routeOf([]) } })
     expect(policy.checkAtMs(run, attempt, facts)).toBe(Number.POSITIVE_INFINITY)

@@ -68,8 +68,12 @@ const shortestLookMs = 5
 const doubtSamples = 20
 const hopelessChance = 0.95
 const letThroughShare = 0.05
-/** What waits is started as long as this share of its kind would still be in time: in overload all start at the latest instant. */
+/**
+ * What waits is started as long as this share of its kind would still be in time: in overload all start at the latest instant.
+ * It may wait for half of its time in any case.
+ */
 const usualShare = 0.9
+const mostEarly = 0.5
 /** ms after a throttle in which nothing is hedged on that route. */
 const throttledLatelyMs = 10_000
 
@@ -152,14 +156,16 @@ export class ChancePolicy implements RescuePolicy {
 
   latestStartMs(work: PendingWork, facts: StepFacts): number {
     const basis = basisOf(work)
-    let usualMs = Number.POSITIVE_INFINITY
+    const dueMs = dueByMs(work, facts.nowMs)
+    let usualMs = 0
     for (const route of work.plan.routes) {
-      for (const { id } of facts.conditions[route].candidates) {
-        const ownMs = this.#forecast.estimates.ownQuantile(keyOf(route, id), work.operation.type, basis, usualShare)
-        if (ownMs !== undefined) usualMs = Math.min(usualMs, ownMs)
+      for (const { id, usable, slow } of facts.conditions[route].candidates) {
+        // Whichever has room first takes it: it must be in time there as well, unless nobody would be sent there.
+        if (!usable || slow) continue
+        usualMs = Math.max(usualMs, this.#forecast.estimates.ownQuantile(keyOf(route, id), work.operation.type, basis, usualShare) ?? 0)
       }
     }
-    return dueByMs(work, facts.nowMs) - (Number.isFinite(usualMs) ? usualMs : 0)
+    return dueMs - Math.min(usualMs, mostEarly * (dueMs - work.arrivedAtMs))
   }
 
   /** All that runs must miss for the operation to miss. */

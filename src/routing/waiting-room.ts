@@ -3,7 +3,7 @@
  * decides who is answered: each place that becomes free goes to the most urgent, what comes too late is not even started, and
  * when it is full the humblest gives way.
  *
- * A newcomer who by the rate of the last departures would not be served in time is refused at once: an early no is worth more
+ * A newcomer who by the rate of the last departures would surely not be served in time is refused at once: an early no is worth more
  * to the caller than a late one. An emergency is never refused.
  *
  * Mutable, owned by one shell, told the time. Sources: house design ("Priority all the way"); earliest deadline first is
@@ -26,7 +26,9 @@ export type RoomAdmission<Entry> =
 const shortestRetryMs = 1_000
 const longestRetryMs = 30_000
 /** The weight of the newest interval between two departures. */
-const smoothing = 0.1
+const smoothing = 0.03
+/** Refused at once is who would have to wait this many times as long as it can: rates of departure are rough. */
+const surelyLate = 2
 
 const waiting = Object.freeze({ kind: 'waiting' as const })
 
@@ -52,7 +54,7 @@ export class WaitingRoom<Entry extends Waiter> {
 
   enter(entry: Entry, nowMs: number): RoomAdmission<Entry> {
     const position = this.#positionOf(entry)
-    if (entry.rank >= 0 && nowMs + this.#expectedWaitMs(position) > entry.untilMs) return { kind: 'refused', retryAfterMs: this.retryAfterMs() }
+    if (entry.rank >= 0 && this.#expectedWaitMs(position) > surelyLate * (entry.untilMs - nowMs)) return { kind: 'refused', retryAfterMs: this.retryAfterMs() }
     if (this.#entries.length < this.#places) {
       this.#entries.splice(position, 0, entry)
       return waiting
