@@ -119,12 +119,12 @@ it('a service that is killed in an incident goes on with it after its restart', 
   const before = service
   for (let count = 0; count < 3; count += 1) expect((await before.ask('POST', '/v1/operations', { operation: 'emergency', prompt: 'Is the disk full?', maxTokens: 16 })).status).toBe(200)
   expect(await operationsOf(before)).toMatchObject({ operations: 3 })
-  await untilFiguresAreWritten(before)
 
   // An incident: direct is down, an alert fires and a route is preferred, the operator forces one.
   emulator.faults.set([{ kind: 'refused' }])
   const { seen: firing } = await eventually(() => alertsOf(before), (alerts) => alerts.length === 1, 15_000)
   await eventually(() => Promise.resolve(pages), (told) => told.length === 1, 5_000)
+  await untilFiguresAreWritten(before)
   const ids = await Promise.all(Array.from({ length: 5 }, () => before.submit({ operation: 'background_task' })))
   const waits = before.ask('POST', '/v1/operations', { operation: 'kiro_communication', prompt: 'Whose caller is gone' }).catch(() => undefined)
   await eventually(() => Promise.resolve(held.size), (size) => size === 2, 10_000)
