@@ -126,6 +126,15 @@ describe('help before a failure', () => {
     expect(policy.latestStartMs(run, { ...facts, conditions })).toBeGreaterThan(10_000 - 550)
   })
 
+  it('is given at the very instant for which it was asked, whenever the attempt began', () => {
+    for (let startedAtMs = 0.1; startedAtMs < 5_000; startedAtMs *= 1.37) {
+      const { policy, run, attempt, facts } = situation({ type: 'implementation', usual: quick, waitedMs: 0 })
+      const began = { ...attempt, startedAtMs }
+      const atMs = policy.checkAtMs(run, began, { ...facts, nowMs: startedAtMs })
+      expect(policy.onCheck(run, began, { ...facts, nowMs: atMs })).toMatchObject({ help: true, kind: 'hedge' })
+    }
+  })
+
   it('is not looked for where nobody could give it', () => {
     const { policy, run, attempt, facts } = situation({ waitedMs: 0, conditions: { direct: routeOf(['frankfurt']), mcp: routeOf([]) } })
     expect(policy.checkAtMs(run, attempt, facts)).toBe(Number.POSITIVE_INFINITY)

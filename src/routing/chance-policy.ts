@@ -122,27 +122,28 @@ export class ChancePolicy implements RescuePolicy {
     const miss = this.#missOfRunning(work, basis, byMs, nowMs)
     let wanted = false
     const waitedMs = nowMs - attempt.startedAtMs
-    const overdue = waitedMs >= this.#helpAfterMs(attempt.route, threshold)
+    // Compared as instants, as the timer was set: the difference of two of them may be short by a rounding.
+    const overdueAt = attempt.startedAtMs + this.#helpAfterMs(attempt.route, threshold)
+    const overdue = nowMs >= overdueAt
     const key = keyOf(attempt.route, attempt.target)
     const timeLeftMs = byMs - attempt.startedAtMs
     const patienceMs = this.#forecast.patienceMs(key, type, basis, timeLeftMs, threshold, nowMs)
-    if ((miss >= threshold && waitedMs >= patienceMs) || overdue) {
+    if ((miss >= threshold && nowMs >= attempt.startedAtMs + patienceMs) || overdue) {
       wanted = true
       // What is overdue by an operator's word is not judged by its own forecast.
       const helper = this.#bestHelper(work, attempt, basis, byMs, overdue ? 1 : miss, facts)
       if (helper !== null && this.rescues.spend(work.priorityRank === 0 ? 0 : keptForCritical)) return { help: true, kind: 'rescue', ...helper }
     }
     const tailMs = attempt.repeatable && this.#mayHedge(facts) ? this.#forecast.tailMs(key, type, basis, timeLeftMs, threshold, nowMs) : Number.POSITIVE_INFINITY
-    if (waitedMs >= tailMs) {
+    const tail = attempt.startedAtMs + tailMs
+    if (nowMs >= tail) {
       wanted = true
       const hedge = hedgeFor(work, attempt, facts)
       if (hedge !== null && this.hedges.spend()) return { help: true, kind: 'hedge', ...hedge }
     }
     if (wanted) return { help: false, checkAgainAtMs: nowMs + Math.max(shortestLookMs, lookAgainShare * (byMs - nowMs)) }
     const crossing = attempt.startedAtMs + Math.max(patienceMs, this.#forecast.search(key, type, basis, waitedMs, timeLeftMs, threshold, nowMs))
-    const tail = attempt.startedAtMs + tailMs
-    const overdueAt = attempt.startedAtMs + this.#helpAfterMs(attempt.route, threshold)
-    return { help: false, checkAgainAtMs: Math.max(nowMs + shortestLookMs, Math.min(crossing, overdueAt, tail > nowMs ? tail : crossing)) }
+    return { help: false, checkAgainAtMs: Math.max(nowMs + shortestLookMs, Math.min(crossing, overdueAt, tail)) }
   }
 
   isWorthStarting(work: PendingWork, route: Route, target: string, atMs: number, facts: StepFacts): boolean {

@@ -30,7 +30,7 @@ const alikeShare = 0.02
 const tailSamples = 20
 const medianSamples = 8
 /** Help is started while it has this many medians: it may be throttled itself, and go elsewhere. */
-const helpMedians = 3
+const helpMedians = 2
 /** A hedge waits for more than this many medians (house design). */
 const tailMedians = 3
 /**
