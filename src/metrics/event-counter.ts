@@ -113,7 +113,8 @@ export class EventCounter {
     const route = result.route ?? 'none'
     tally.countKey(this.#operations.key(operation, route, result.status))
     if (result.slaMet) tally.countKey(this.#flags.key(operation, 'sla_met'))
-    if (result.fallbackUsed) tally.countKey(this.#flags.key(operation, 'fallback'))
+    // Where the first choice was never configured nothing fell back: the rate is about paths that fail.
+    if (result.fallbackUsed && result.decision?.reason !== 'primary_not_configured') tally.countKey(this.#flags.key(operation, 'fallback'))
     if (result.hedged) tally.countKey(this.#flags.key(operation, 'hedged'))
     if (result.error !== undefined) tally.countKey(this.#problems.key(operation, result.error.code))
     // At the hard timeout an operation enters the latency figures with that time, under the route that was decided for it.
