@@ -12,6 +12,8 @@ import { createMemoryMessageQueue } from '../store/adapters/memory-message-queue
 import { createMemoryStateStore } from '../store/adapters/memory-state-store.ts'
 import { createRelayHub } from '../store/testing/relay-hub.ts'
 import { createDeadLetters } from './adapters/dead-letters.ts'
+import { bindingKey, fingerprint } from './adapters/fingerprint.ts'
+import { createIdempotencyKeys } from './adapters/idempotency-keys.ts'
 import { createIntake } from './intake.ts'
 import type { OperationDraft } from './operation-draft.ts'
 import type { OperationEvent } from './operation-event.ts'
@@ -229,6 +231,19 @@ describe('a keyed operation whose process is gone', () => {
     await clock.advanceAsync(10_000)
     expect(await settled(await again)).toMatchObject({ id: first.id, status: 'succeeded' })
     expect(two.runner.started).toHaveLength(1)
+  })
+
+  it('that died between binding the key and noting the start is taken up under its own id, long before its hard timeout', async () => {
+    const { clock, state, instance, draft } = setUp()
+    const endsByMs = clock.nowMs() + runbookMatrix.infrastructure.hardTimeoutMs
+    await createIdempotencyKeys(state).bind(bindingKey(null, 'k'), { operationId: 'op_bound', fingerprint: fingerprint('body'), endsByMs }, clock.nowMs() + 86_400_000)
+    const two = instance('two')
+    two.begin()
+    let result: OperationResult | undefined
+    void Promise.resolve(two.intake.submit(draft({ ...keyed, mode: 'sync' }))).then((ticket) => ticket.whenSettled((end) => (result = end)))
+    await clock.advanceAsync(5_000)
+    expect(result).toMatchObject({ id: 'op_bound', status: 'succeeded' })
+    expect(Date.parse(result?.createdAt ?? '') + runbookMatrix.infrastructure.hardTimeoutMs).toBe(endsByMs)
   })
 
   it('can be read and cancelled on another instance while it runs', async () => {

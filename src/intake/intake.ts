@@ -238,6 +238,7 @@ export function createIntake(options: IntakeOptions): Intake {
 
   /** The operation that the key stands for, when it does. Waits for one that runs in another process. */
   const findRepeat = async (draft: OperationDraft, storeKey: string, print: string): Promise<Ticket | undefined> => {
+    let tracelessSinceMs: number | undefined
     for (;;) {
       const held = await keys.find(storeKey)
       if (held === undefined) return undefined
@@ -261,8 +262,25 @@ export function createIntake(options: IntakeOptions): Intake {
         await keys.release(held)
         continue
       }
+      if (record === undefined && draft.repeatable && (await records.findInFlight(binding.operationId)) === undefined) {
+        tracelessSinceMs ??= clock.monotonicMs()
+        if (clock.monotonicMs() - tracelessSinceMs >= intakeLimits.neverStartedMs) {
+          await takeUp(draft, held)
+          tracelessSinceMs = undefined
+        }
+      }
       await sleep(clock, intakeLimits.elsewherePollMs)
     }
+  }
+
+  /**
+   * The process that bound the key died before it noted the start: the operation is put into the queue under its own id, with
+   * the time that it has left. One that waits there already is a duplicate to the queue, and stays as it is.
+   */
+  const takeUp = async (draft: OperationDraft, { key, version, binding }: HeldBinding): Promise<void> => {
+    const fresh = admitNow(draft, priorityOf(draft))
+    const operation: Operation = { ...fresh, id: binding.operationId, createdAtMs: fresh.createdAtMs - (endsBy(fresh) - binding.endsByMs) }
+    await options.work.enqueue(operationMessage({ kind: 'operation', operation, binding: { key, version }, resumed: true }, clock.nowMs()))
   }
 
   const onEnd = (entry: LiveOperation, result: OperationResult): void => {

@@ -39,6 +39,8 @@ export const intakeLimits = {
   listPage: 500,
   /** ms between looks at a repeated operation that runs in another process. */
   elsewherePollMs: 250,
+  /** ms without a trace of a bound operation after which its process is taken to have died between binding the key and noting the start: two writes, each bounded by `storeWaitMs`. */
+  neverStartedMs: 3_000,
   /** ms after its latest end when an operation that is nowhere to be found is given up: clocks differ, and writes take time. */
   elsewhereGraceMs: 5_000,
 } as const
