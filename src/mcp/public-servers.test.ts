@@ -6,14 +6,13 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSystemClock, sleep } from '../runtime/clock.ts'
 import { createSeededRandom } from '../runtime/random.ts'
+import { freePort } from '../runtime/testing/free-port.ts'
 import { createMcpRouter } from './mcp-router.ts'
 import type { McpRouter } from './mcp-router.ts'
 import { anOperation, carry, faultOfEnd, textOfEnd } from './testing/attempts.ts'
@@ -89,14 +88,6 @@ describe('the public MCP servers', () => {
   })
 })
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** The server listens on every interface and has no setting for it: this keeps it on loopback. */
 const onLoopback = `data:text/javascript,${encodeURIComponent(`
