@@ -13,7 +13,7 @@ import { fixedConfig } from '../src/config/config-watcher.ts'
 import { resolveConfig } from '../src/config/resolve-config.ts'
 import { createOperationsServer } from '../src/operations-server/operations-server.ts'
 import { createSystemClock } from '../src/runtime/clock.ts'
-import { startService } from '../src/serve.ts'
+import { startService } from '../src/service/serve.ts'
 import { startRedisServer } from '../src/store/adapters/redis-server.test-support.ts'
 import { quantiles } from './percentile.ts'
 

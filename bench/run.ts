@@ -32,7 +32,7 @@ function subjectsOf(options: Options): Subject[] {
   return [bare, portkey, hybrid].filter((subject) => {
     if (!options.subjects.includes(subject.name)) return false
     if (subject.name !== 'hybrid' || hybridIsThere()) return true
-    say('src/serve.ts is not there: only the peers are measured')
+    say('src/service/serve.ts is not there: only the peers are measured')
     return false
   })
 }

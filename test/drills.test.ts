@@ -8,7 +8,7 @@
 import { describe, expect, it } from 'vitest'
 import { drillParts, serviceName } from '../src/cli/drill-contestants.ts'
 import { incidentConfig } from '../src/cli/incident-config.ts'
-import { routerSettings } from '../src/component-settings.ts'
+import { routerSettings } from '../src/service/component-settings.ts'
 import { runDrill } from '../src/drill/drill.ts'
 import { createSystemClock } from '../src/runtime/clock.ts'
 import { compare } from '../src/simulate/comparison.ts'

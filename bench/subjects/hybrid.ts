@@ -12,7 +12,7 @@ import { maxTokens, post, prompt, readyWithinMs, type Subject } from './subject.
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** In a checkout where the service cannot be started yet, the peers can still be measured. */
-export const hybridIsThere = (): boolean => existsSync(join(root, 'src/serve.ts'))
+export const hybridIsThere = (): boolean => existsSync(join(root, 'src/service/serve.ts'))
 
 const configuration = (port: number, upstreamPort: number): string => `server: { host: 127.0.0.1, port: ${port} }
 direct:

@@ -6,7 +6,7 @@
  */
 import { resolve } from 'node:path'
 import type { Config } from '../config/schema.ts'
-import { credentialsOf, directSettings, mcpSettings } from '../component-settings.ts'
+import { credentialsOf, directSettings, mcpSettings } from '../service/component-settings.ts'
 import { createDirectBedrockClient } from '../direct/direct-bedrock-client.ts'
 import { createMcpRouter } from '../mcp/mcp-router.ts'
 import type { FaultKind } from '../operation/fault.ts'

@@ -3,7 +3,7 @@
  * command and the tests.
  */
 import { fixedConfig } from '../config/config-watcher.ts'
-import { credentialsOf, directSettings, mcpSettings } from '../component-settings.ts'
+import { credentialsOf, directSettings, mcpSettings } from '../service/component-settings.ts'
 import { createDirectBedrockClient } from '../direct/direct-bedrock-client.ts'
 import { createPeerContestant } from '../drill/adapters/peer-contestant.ts'
 import { createServiceContestant } from '../drill/adapters/service-client.ts'
@@ -13,7 +13,7 @@ import { createMcpRouter } from '../mcp/mcp-router.ts'
 import type { JsonObject } from '../operation/converse.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { createSystemRandom } from '../runtime/random.ts'
-import { startService } from '../serve.ts'
+import { startService } from '../service/serve.ts'
 import { peersName } from '../simulate/comparison.ts'
 import type { Scenario } from '../simulate/scenario.ts'
 import { incidentConfig } from './incident-config.ts'

@@ -5,7 +5,7 @@
  *
  * Over stdio standard output belongs to the protocol: what a person should read goes to standard error.
  */
-import { credentialsOf, directSettings } from '../component-settings.ts'
+import { credentialsOf, directSettings } from '../service/component-settings.ts'
 import { createDirectBedrockClient } from '../direct/direct-bedrock-client.ts'
 import { createPathExecutor } from '../operations-server/adapters/path-executor.ts'
 import { createOperationsServer } from '../operations-server/operations-server.ts'

@@ -5,7 +5,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
-import { routerSettings } from '../component-settings.ts'
+import { routerSettings } from '../service/component-settings.ts'
 import { ConfigError } from '../config/resolve-config.ts'
 import type { JsonObject } from '../operation/converse.ts'
 import { compare, simulateMany, type NamedSettings } from '../simulate/comparison.ts'

@@ -3,7 +3,7 @@
  * published figures.
  */
 import { describe, expect, it } from 'vitest'
-import { routerSettings } from '../component-settings.ts'
+import { routerSettings } from '../service/component-settings.ts'
 import { incidentConfig } from '../cli/incident-config.ts'
 import { createSeededRandom } from '../runtime/random.ts'
 import { compare, peersName } from './comparison.ts'

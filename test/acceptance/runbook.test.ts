@@ -9,7 +9,7 @@ import { fixedConfig } from '../../src/config/config-watcher.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import { runbookRules } from '../../src/alerts/rules.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/serve.ts'
+import { startService, type Service } from '../../src/service/serve.ts'
 
 const folder = resolve(import.meta.dirname, '../../docs/runbook')
 

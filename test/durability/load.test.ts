@@ -12,7 +12,7 @@ import { createEmulator } from '../../src/emulator/emulator.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createOperationsServer } from '../../src/operations-server/operations-server.ts'
 import { createSystemClock, sleep } from '../../src/runtime/clock.ts'
-import { startService } from '../../src/serve.ts'
+import { startService } from '../../src/service/serve.ts'
 
 it('a burst far beyond the concurrency of the MCP server waits in the queue, the urgent first', async () => {
   const clock = createSystemClock()

@@ -11,7 +11,7 @@ import { createEmulator } from '../../src/emulator/emulator.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createOperationsServer } from '../../src/operations-server/operations-server.ts'
 import { createSystemClock, sleep } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/serve.ts'
+import { startService, type Service } from '../../src/service/serve.ts'
 import { openStore, type Store } from '../../src/store/adapters/open-store.ts'
 
 const clock = createSystemClock()

@@ -13,7 +13,7 @@ import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import { speakHttp1 } from '../../src/http/testing/test-service.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/serve.ts'
+import { startService, type Service } from '../../src/service/serve.ts'
 
 const model = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'
 let emulator: Emulator

@@ -10,7 +10,7 @@ import { eventsOf, speakHttp1, speakHttp2, until } from '../../src/http/testing/
 import type { Problem } from '../../src/operation/problem.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/serve.ts'
+import { startService, type Service } from '../../src/service/serve.ts'
 
 const model = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'
 let emulator: Emulator

@@ -8,7 +8,7 @@ import { fixedConfig } from '../../src/config/config-watcher.ts'
 import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/serve.ts'
+import { startService, type Service } from '../../src/service/serve.ts'
 import { installPrometheus, startPrometheus, type PrometheusServer } from './prometheus-server.ts'
 
 const viewer = 'the-key-of-prometheus'

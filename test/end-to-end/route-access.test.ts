@@ -13,7 +13,7 @@ import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/serve.ts'
+import { startService, type Service } from '../../src/service/serve.ts'
 
 type Needs = 'public' | 'viewer' | 'operator' | 'admin'
 

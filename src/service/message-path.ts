@@ -2,19 +2,19 @@
  * The part of the composition root around the durable queue: the dispatcher, the two paths as the router gets them (the MCP
  * path over the queue, both with a mark before what must not be repeated), and the handlers of each kind of message.
  */
-import type { Config } from './config/schema.ts'
-import { createCallbackSender } from './callbacks/callback-sender.ts'
-import type { Intake } from './intake/intake.ts'
-import type { Operation } from './operation/operation.ts'
-import type { Path } from './operation/path.ts'
-import { createMarkedPaths } from './queue/adapters/marking-path.ts'
-import { createQueuedPath } from './queue/adapters/queued-path.ts'
-import { createDispatcher, type Dispatcher } from './queue/dispatcher.ts'
-import { queueLimits } from './queue/limits.ts'
-import type { Clock } from './runtime/clock.ts'
-import type { Random } from './runtime/random.ts'
-import type { Store } from './store/adapters/open-store.ts'
-import type { Relay } from './store/relay.ts'
+import type { Config } from '../config/schema.ts'
+import { createCallbackSender } from '../callbacks/callback-sender.ts'
+import type { Intake } from '../intake/intake.ts'
+import type { Operation } from '../operation/operation.ts'
+import type { Path } from '../operation/path.ts'
+import { createMarkedPaths } from '../queue/adapters/marking-path.ts'
+import { createQueuedPath } from '../queue/adapters/queued-path.ts'
+import { createDispatcher, type Dispatcher } from '../queue/dispatcher.ts'
+import { queueLimits } from '../queue/limits.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Random } from '../runtime/random.ts'
+import type { Store } from '../store/adapters/open-store.ts'
+import type { Relay } from '../store/relay.ts'
 
 export interface MessagePathParts {
   readonly store: Pick<Store, 'queue' | 'state'>

@@ -4,22 +4,22 @@
  *
  * A component that the configuration does not have is listed as switched off; one that does not exist is not listed.
  */
-import type { AlertManagerHealth } from './alerts/alert-manager.ts'
-import type { Config } from './config/schema.ts'
-import type { DirectBedrockClient } from './direct/direct-bedrock-client.ts'
-import { askCanary } from './health/adapters/canary.ts'
-import type { CanaryPurse } from './health/adapters/canary-purse.ts'
-import type { CheckerStatus, Finding, HealthComponent, HealthSubject } from './health/health-checker.ts'
-import type { LogSink } from './logs/adapters/json-lines.ts'
-import type { McpRouter } from './mcp/mcp-router.ts'
-import type { JsonObject } from './operation/converse.ts'
-import type { RecorderStatus } from './metrics/metrics-recorder.ts'
-import type { Route } from './operation/matrix.ts'
-import type { Operation } from './operation/operation.ts'
-import type { HybridRouter } from './router/hybrid-router.ts'
-import type { Clock } from './runtime/clock.ts'
-import type { QueueInspection } from './store/message-queue.ts'
-import type { Store } from './store/adapters/open-store.ts'
+import type { AlertManagerHealth } from '../alerts/alert-manager.ts'
+import type { Config } from '../config/schema.ts'
+import type { DirectBedrockClient } from '../direct/direct-bedrock-client.ts'
+import { askCanary } from '../health/adapters/canary.ts'
+import type { CanaryPurse } from '../health/adapters/canary-purse.ts'
+import type { CheckerStatus, Finding, HealthComponent, HealthSubject } from '../health/health-checker.ts'
+import type { LogSink } from '../logs/adapters/json-lines.ts'
+import type { McpRouter } from '../mcp/mcp-router.ts'
+import type { JsonObject } from '../operation/converse.ts'
+import type { RecorderStatus } from '../metrics/metrics-recorder.ts'
+import type { Route } from '../operation/matrix.ts'
+import type { Operation } from '../operation/operation.ts'
+import type { HybridRouter } from '../router/hybrid-router.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { QueueInspection } from '../store/message-queue.ts'
+import type { Store } from '../store/adapters/open-store.ts'
 
 export interface HealthSources {
   readonly clock: Clock

@@ -2,20 +2,20 @@
  * From the configuration to what each component is told, in its own words. Pure; the composition root calls it at the start
  * and after every reload. A component never sees the configuration itself, so that it can be run and tested without one.
  */
-import { directTimeouts } from './config/derived-limits.ts'
-import type { Config, McpServerConfig } from './config/schema.ts'
-import { defaultDirectLimits, type DirectSettings } from './direct/settings.ts'
-import type { CredentialSource } from './direct/adapters/credential-keeper.ts'
-import { credentialSource } from './direct/adapters/credential-chain.ts'
-import type { IntakeSettings } from './intake/intake.ts'
-import type { McpServerSettings, McpSettings } from './mcp/settings.ts'
-import type { Operation } from './operation/operation.ts'
-import { operationTypes } from './operation/matrix.ts'
-import { defaultBreakerSettings, type BreakerSettings } from './breaker/breaker.ts'
-import { defaultConcurrencyLimitSettings } from './routing/concurrency-limit.ts'
-import { noOverrides } from './routing/conditions.ts'
-import { estimateSettings } from './routing/latency-estimates.ts'
-import type { RouterSettings } from './router/hybrid-router.ts'
+import { directTimeouts } from '../config/derived-limits.ts'
+import type { Config, McpServerConfig } from '../config/schema.ts'
+import { defaultDirectLimits, type DirectSettings } from '../direct/settings.ts'
+import type { CredentialSource } from '../direct/adapters/credential-keeper.ts'
+import { credentialSource } from '../direct/adapters/credential-chain.ts'
+import type { IntakeSettings } from '../intake/intake.ts'
+import type { McpServerSettings, McpSettings } from '../mcp/settings.ts'
+import type { Operation } from '../operation/operation.ts'
+import { operationTypes } from '../operation/matrix.ts'
+import { defaultBreakerSettings, type BreakerSettings } from '../breaker/breaker.ts'
+import { defaultConcurrencyLimitSettings } from '../routing/concurrency-limit.ts'
+import { noOverrides } from '../routing/conditions.ts'
+import { estimateSettings } from '../routing/latency-estimates.ts'
+import type { RouterSettings } from '../router/hybrid-router.ts'
 
 export function directSettings(config: Config): DirectSettings {
   const { targets, operations, connections } = config.direct

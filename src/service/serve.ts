@@ -6,34 +6,34 @@
  */
 import { randomUUID } from 'node:crypto'
 import { credentialsOf, directSettings, intakeSettings, mcpSettings, routerSettings, targetsFor } from './component-settings.ts'
-import { createAuthenticator } from './auth/authenticator.ts'
-import type { ConfigSource } from './config/config-watcher.ts'
-import type { Environment } from './config/environment.ts'
-import type { Config } from './config/schema.ts'
-import { createDirectBedrockClient, type DirectBedrockClient } from './direct/direct-bedrock-client.ts'
-import { registerDeadLetters } from './http/dead-letters.ts'
-import { createHttpServer } from './http/http-server.ts'
-import { createDeadLetters } from './intake/adapters/dead-letters.ts'
-import { followTlsFiles, readTlsFiles } from './http/tls-files.ts'
-import { createIntake, type Intake } from './intake/intake.ts'
-import { createJsonLines, type LogSink } from './logs/adapters/json-lines.ts'
-import { startLogAggregator } from './logs/log-aggregator.ts'
-import type { McpRouter } from './mcp/mcp-router.ts'
-import { createRouterWithoutServers } from './mcp/adapters/no-servers.ts'
-import type { Operation } from './operation/operation.ts'
-import type { SystemEvent } from './operation/system-event.ts'
+import { createAuthenticator } from '../auth/authenticator.ts'
+import type { ConfigSource } from '../config/config-watcher.ts'
+import type { Environment } from '../config/environment.ts'
+import type { Config } from '../config/schema.ts'
+import { createDirectBedrockClient, type DirectBedrockClient } from '../direct/direct-bedrock-client.ts'
+import { registerDeadLetters } from '../http/dead-letters.ts'
+import { createHttpServer } from '../http/http-server.ts'
+import { createDeadLetters } from '../intake/adapters/dead-letters.ts'
+import { followTlsFiles, readTlsFiles } from '../http/tls-files.ts'
+import { createIntake, type Intake } from '../intake/intake.ts'
+import { createJsonLines, type LogSink } from '../logs/adapters/json-lines.ts'
+import { startLogAggregator } from '../logs/log-aggregator.ts'
+import type { McpRouter } from '../mcp/mcp-router.ts'
+import { createRouterWithoutServers } from '../mcp/adapters/no-servers.ts'
+import type { Operation } from '../operation/operation.ts'
+import type { SystemEvent } from '../operation/system-event.ts'
 import { createMessagePath } from './message-path.ts'
 import { startMonitoring } from './monitoring.ts'
 import { openOperators } from './operators.ts'
-import { createHybridRouter, type HybridRouter, type RouterSettings } from './router/hybrid-router.ts'
-import type { Overrides, Topology } from './routing/conditions.ts'
-import { createSystemClock, type Clock } from './runtime/clock.ts'
-import { createEventStream, type EventStream } from './runtime/event-stream.ts'
-import { createIds, type Ids } from './runtime/ids.ts'
-import { createSystemRandom, type Random } from './runtime/random.ts'
-import { version } from './runtime/version.ts'
-import { openRelay } from './store/adapters/open-relay.ts'
-import { openStore, type Store } from './store/adapters/open-store.ts'
+import { createHybridRouter, type HybridRouter, type RouterSettings } from '../router/hybrid-router.ts'
+import type { Overrides, Topology } from '../routing/conditions.ts'
+import { createSystemClock, type Clock } from '../runtime/clock.ts'
+import { createEventStream, type EventStream } from '../runtime/event-stream.ts'
+import { createIds, type Ids } from '../runtime/ids.ts'
+import { createSystemRandom, type Random } from '../runtime/random.ts'
+import { version } from '../runtime/version.ts'
+import { openRelay } from '../store/adapters/open-relay.ts'
+import { openStore, type Store } from '../store/adapters/open-store.ts'
 
 export interface ServiceParts {
   readonly config: ConfigSource
@@ -162,7 +162,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
 /** The MCP SDK is loaded where a server is configured, and only there. */
 async function openMcpRouter(config: Config, clock: Clock, random: Random, environment: Environment): Promise<McpRouter> {
   if (Object.keys(config.mcp.servers).length === 0) return createRouterWithoutServers()
-  const { createMcpRouter } = await import('./mcp/mcp-router.ts')
+  const { createMcpRouter } = await import('../mcp/mcp-router.ts')
   return createMcpRouter({ settings: mcpSettings(config), clock, random, environment })
 }
 
