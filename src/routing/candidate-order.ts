@@ -40,3 +40,9 @@ export function firstCandidate(route: RouteConditions, nowMs: number, claim: Cla
   for (const candidate of route.candidates) if (best === undefined || goesBefore(candidate, best, nowMs, claim)) best = candidate
   return best
 }
+
+/** Undefined where the view does not have it (any more). */
+export function candidateNamed(route: RouteConditions, id: string): Candidate | undefined {
+  for (const candidate of route.candidates) if (candidate.id === id) return candidate
+  return undefined
+}

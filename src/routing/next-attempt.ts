@@ -13,9 +13,9 @@
 import type { Fault } from '../operation/fault.ts'
 import type { Route } from '../operation/matrix.ts'
 import type { StepFacts } from './attempt-rules.ts'
-import { goesBefore, isReady, tierOf, tiers } from './candidate-order.ts'
+import { candidateNamed, goesBefore, isReady, tierOf, tiers } from './candidate-order.ts'
 import type { Candidate, Conditions } from './conditions.ts'
-import { endsAtMs, lastOn, type Attempt, type Run } from './attempt-run.ts'
+import { endsAtMs, lastOn, type Run } from './attempt-run.ts'
 import { slowness } from './target-record.ts'
 
 export type Pick =
@@ -144,7 +144,7 @@ function soonestRetry(run: Run, facts: StepFacts): Extract<Pick, { readonly kind
   for (const attempt of run.attempts) {
     const fault = attempt.fault
     if (fault === null || !mayPass(run, fault) || lastOn(run, attempt.route, attempt.target) !== attempt) continue
-    const candidate = candidateOf(facts.conditions, attempt)
+    const candidate = candidateNamed(facts.conditions[attempt.route], attempt.target)
     const atMs = Math.max(facts.nowMs + backoffMs(run, fault, facts), attempt.endedAtMs + (fault.retryAfterMs ?? 0), candidate?.throttledUntilMs ?? 0)
     const refuses = candidate?.throttledShare ?? 0
     // Several of one instant: the one that refuses the least.
@@ -179,9 +179,4 @@ function spreadMs(run: Run, facts: StepFacts): number {
   const latestMs = policy.latestStartMs(run, facts)
   const spanMs = (latestMs > facts.nowMs ? latestMs : run.deadlineMs) - facts.nowMs
   return ((0.5 + 0.5 * facts.random) * Math.max(0, spanMs)) / left
-}
-
-function candidateOf(conditions: Conditions, attempt: Attempt): Candidate | undefined {
-  for (const candidate of conditions[attempt.route].candidates) if (candidate.id === attempt.target) return candidate
-  return undefined
 }

@@ -7,7 +7,7 @@
 import type { Operation } from '../../operation/operation.ts'
 import type { SystemEvent } from '../../operation/system-event.ts'
 import { AttemptBudget } from '../../routing/attempt-budget.ts'
-import type { MachineEvent } from '../../routing/attempt-machine.ts'
+import type { MachineEvent } from '../../routing/machine-protocol.ts'
 import { defaultAttemptLimits, type AttemptLimits, type AttemptRules } from '../../routing/attempt-rules.ts'
 import { ChancePolicy, type ChanceSettings } from '../../routing/chance-policy.ts'
 import type { Conditions, Topology } from '../../routing/conditions.ts'
