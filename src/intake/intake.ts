@@ -15,7 +15,7 @@ import { isFinal, type OperationResult } from '../operation/result.ts'
 import type { OperationRunner } from '../operation/runner.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import { operationMessage, type WorkBinding } from '../queue/work.ts'
-import { sleep, type Clock } from '../runtime/clock.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Ids } from '../runtime/ids.ts'
 import { createIsoTime } from '../runtime/iso-time.ts'
@@ -23,9 +23,9 @@ import { createBoundedStateStore } from '../store/adapters/bounded-state-store.t
 import type { Relay } from '../store/relay.ts'
 import { StoreError } from '../store/store-error.ts'
 import type { StateStore } from '../store/state-store.ts'
-import { createIdempotencyKeys, type Binding, type HeldBinding } from './adapters/idempotency-keys.ts'
-import { bindingKey, fingerprint } from './adapters/fingerprint.ts'
+import { createIdempotencyKeys } from './adapters/idempotency-keys.ts'
 import { createDurableOperations, type DurableOperations, type WorkQueue } from './adapters/durable-operations.ts'
+import { createKeyedOperations } from './adapters/keyed-operations.ts'
 import { createOperationRecords, type OperationRecords } from './adapters/operation-records.ts'
 import { createRecordFollower } from './adapters/record-follower.ts'
 import { createResultWriter } from './adapters/result-writer.ts'
@@ -35,7 +35,7 @@ import { intakeLimits, type IntakeLimits } from './limits.ts'
 import { listOperations, type OperationPage, type PageRequest } from './listing.ts'
 import { LiveOperation } from './live-operation.ts'
 import { maySee, type OperationDraft, type Reader } from './operation-draft.ts'
-import { keepsItsKey, queuedResult, type OperationRecord } from './operation-record.ts'
+import { queuedResult, type OperationRecord } from './operation-record.ts'
 import { createStoredTicket, type Ticket } from './ticket.ts'
 
 export interface IntakeSettings extends AdmissionSettings {
@@ -102,9 +102,6 @@ export function createIntake(options: IntakeOptions): Intake {
   const writer = createResultWriter({ state: options.state, clock, limits })
   const keys = createIdempotencyKeys(state)
   const records = createOperationRecords(state, clock, () => limits.retainedResultMs)
-  /** Keyed operations that are bound and not live yet. */
-  const startings = new Map<string, Promise<LiveOperation>>()
-  const heldKeys = new Map<string, HeldBinding>()
   const logLimits: EventLogLimits = { events: limits.eventsPerOperation, characters: limits.streamBufferBytes }
   let running = 0
   let pendingEnds = 0
@@ -116,7 +113,7 @@ export function createIntake(options: IntakeOptions): Intake {
     try {
       if (draining) throw refusalForDraining()
       const priority = priorityOf(draft)
-      if (draft.idempotency !== undefined) return submitKeyed(draft, draft.idempotency, priority).catch((error: unknown) => refuse(error, draft))
+      if (draft.idempotency !== undefined) return keyed.submit(draft, draft.idempotency, priority).catch((error: unknown) => refuse(error, draft))
       if (draft.mode === 'async') return enqueue(admitNow(draft, priority), null).catch((error: unknown) => refuse(error, draft))
       assertCapacity(priority)
       return start(admitNow(draft, priority))
@@ -208,80 +205,21 @@ export function createIntake(options: IntakeOptions): Intake {
     isStopping: () => stopping,
   })
 
-  const submitKeyed = async (draft: OperationDraft, { key, request }: NonNullable<OperationDraft['idempotency']>, priority: Priority): Promise<Ticket> => {
-    const print = fingerprint(request)
-    const storeKey = bindingKey(draft.tenant, key)
-    for (;;) {
-      const operation = admitNow(draft, priority)
-      const before = await findRepeat(draft, storeKey, print)
-      if (before !== undefined) return before
-      // Only what is admitted binds, so the room is looked at first.
-      if (draft.mode !== 'async') assertCapacity(priority)
-      const binding: Binding = { operationId: operation.id, fingerprint: print, endsByMs: endsBy(operation) }
-      const { bound, held } = await keys.bind(storeKey, binding, clock.nowMs() + limits.idempotencyMs)
-      // Somebody was quicker: look at what is there now.
-      if (!bound) continue
-      const { version } = held
-      try {
-        if (draft.mode === 'async') return await enqueue(operation, { key: storeKey, version })
-        heldKeys.set(operation.id, held)
-        const starting = records.noteInFlight({ home: options.relay.instanceId, operation, binding: { key: storeKey, version } }).then(() => start(operation))
-        startings.set(operation.id, starting)
-        return await starting.finally(() => startings.delete(operation.id))
-      } catch (error) {
-        heldKeys.delete(operation.id)
-        await Promise.allSettled([keys.release(held), records.forgetInFlight(operation.id)])
-        throw error
-      }
-    }
-  }
-
-  /** The operation that the key stands for, when it does. Waits for one that runs in another process. */
-  const findRepeat = async (draft: OperationDraft, storeKey: string, print: string): Promise<Ticket | undefined> => {
-    let tracelessSinceMs: number | undefined
-    for (;;) {
-      const held = await keys.find(storeKey)
-      if (held === undefined) return undefined
-      const { binding } = held
-      if (binding.fingerprint !== print) {
-        throw new OperationError('conflict', 'Idempotency-Key: it already stands for another request.', { operationId: binding.operationId })
-      }
-      // One whose start fails is looked for again: its key is free by then.
-      const here = live.get(binding.operationId) ?? (await startings.get(binding.operationId)?.catch(() => undefined))
-      if (here !== undefined) return here
-      const record = await find(binding.operationId)
-      if (record !== undefined && isFinal(record.result.status)) {
-        if (keepsItsKey(record.result)) return createStoredTicket(record)
-        await keys.release(held)
-        continue
-      }
-      if (record !== undefined && draft.mode === 'async') return createStoredTicket(record)
-      if (clock.nowMs() > binding.endsByMs + intakeLimits.elsewhereGraceMs) {
-        // Its process is gone without a word. What must not be repeated is not repeated on a guess.
-        if (!draft.repeatable) throw new OperationError('outcome_unknown', 'The operation of this Idempotency-Key was started and its outcome was lost.', { operationId: binding.operationId })
-        await keys.release(held)
-        continue
-      }
-      if (record === undefined && draft.repeatable && (await records.findInFlight(binding.operationId)) === undefined) {
-        tracelessSinceMs ??= clock.monotonicMs()
-        if (clock.monotonicMs() - tracelessSinceMs >= intakeLimits.neverStartedMs) {
-          await takeUp(draft, held)
-          tracelessSinceMs = undefined
-        }
-      }
-      await sleep(clock, intakeLimits.elsewherePollMs)
-    }
-  }
-
-  /**
-   * The process that bound the key died before it noted the start: the operation is put into the queue under its own id, with
-   * the time that it has left. One that waits there already is a duplicate to the queue, and stays as it is.
-   */
-  const takeUp = async (draft: OperationDraft, { key, version, binding }: HeldBinding): Promise<void> => {
-    const fresh = admitNow(draft, priorityOf(draft))
-    const operation: Operation = { ...fresh, id: binding.operationId, createdAtMs: fresh.createdAtMs - (endsBy(fresh) - binding.endsByMs) }
-    await options.work.enqueue(operationMessage({ kind: 'operation', operation, binding: { key, version }, resumed: true }, clock.nowMs()))
-  }
+  const keyed = createKeyedOperations({
+    keys,
+    records,
+    work: options.work,
+    clock,
+    instanceId: options.relay.instanceId,
+    idempotencyMs: limits.idempotencyMs,
+    admit: (draft, priority) => admitNow(draft, priority ?? priorityOf(draft)),
+    assertCapacity,
+    enqueue: (operation, binding) => enqueue(operation, binding),
+    start,
+    live: (id) => live.get(id),
+    find: (id) => find(id),
+    callBack: (record) => durable.callBack(record),
+  })
 
   const onEnd = (entry: LiveOperation, result: OperationResult): void => {
     running -= 1
@@ -297,17 +235,17 @@ export function createIntake(options: IntakeOptions): Intake {
       })
       return
     }
-    const held = heldKeys.get(entry.id)
-    heldKeys.delete(entry.id)
     // Cut off by the stop of the service: another process resumes it.
     if (stopping && result.status === 'cancelled' && result.error?.code !== 'outcome_unknown') {
+      keyed.leave(entry.id)
       entry.settle()
       forget(entry)
       return
     }
     const cancelWait = clock.schedule(clock.monotonicMs() + intakeLimits.storeWaitMs, () => entry.settle())
     pendingEnds += 1
-    void finishKeyed(record, held)
+    void keyed
+      .finish(record)
       .then((holds) => entry.settle(holds.result))
       .catch(() => {
         writer.countLost()
@@ -318,15 +256,6 @@ export function createIntake(options: IntakeOptions): Intake {
         entry.settle()
         forget(entry)
       })
-  }
-
-  /** The key is free, or the result on record, before anybody is told; the note that it is in flight goes last. */
-  const finishKeyed = async (record: OperationRecord, held: HeldBinding | undefined): Promise<OperationRecord> => {
-    const { holds } = await records.finish(record)
-    if (held !== undefined && !keepsItsKey(holds.result)) await keys.release(held)
-    await durable.callBack(holds)
-    await records.forgetInFlight(record.result.id)
-    return holds
   }
 
   const forget = (entry: LiveOperation): void => {
@@ -432,11 +361,6 @@ export function createIntake(options: IntakeOptions): Intake {
 
 /** ms between looks at the writes that are left while the service stops. */
 const idlePollMs = 10
-
-function endsBy(operation: Operation): number {
-  return operation.createdAtMs + operation.hardTimeoutMs + (operation.mode === 'stream' ? operation.streamMaxMs : 0)
-}
-
 
 /** What a store says is for the log; the caller is told that it has to wait. */
 function shownError(error: unknown): unknown {
