@@ -5,6 +5,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { DeadLetters, ListedDeadLetter } from '../intake/adapters/dead-letters.ts'
+import { isoTime } from '../runtime/iso-time.ts'
 import { adminAccess, send, whoOf } from './admin-reply.ts'
 import { readAdminQuery, toAdminCursor } from './admin-query.ts'
 
@@ -43,8 +44,4 @@ export function registerDeadLetters(app: FastifyInstance, { deadLetters, audit }
 
 function shown({ diedAtMs, history, ...letter }: ListedDeadLetter): object {
   return { ...letter, diedAt: isoTime(diedAtMs), history: history.map(({ atMs, ...record }) => ({ ...record, at: isoTime(atMs) })) }
-}
-
-function isoTime(wallMs: number): string {
-  return new Date(wallMs).toISOString()
 }

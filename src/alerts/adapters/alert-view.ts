@@ -3,6 +3,7 @@
  * contract's members (`action`, `dedupKey`, `holdsBack`) is for the person who reads it.
  */
 import { severityOf, type AlertPriority, type AlertSeverity } from '../../operation/alert-facts.ts'
+import { isoTime } from '../../runtime/iso-time.ts'
 import { trackKey, type Alert, type ResolvedReason } from '../alert.ts'
 import { suppressedUntil, type Suppression } from '../alert-book.ts'
 import { nextStep, type EscalationSettings } from '../escalation.ts'
@@ -29,10 +30,6 @@ export interface AlertView {
   readonly dedupKey: string
   /** Alerts that are not raised because this one explains them. */
   readonly holdsBack: readonly string[]
-}
-
-export function isoTime(atMs: number): string {
-  return new Date(atMs).toISOString()
 }
 
 export function alertView(alert: Alert, suppressions: readonly Suppression[], held: readonly HeldAlert[], escalation: EscalationSettings, nowMs: number): AlertView {

@@ -6,10 +6,10 @@
  * Alertmanager groups and silences by itself; it gets every alert one by one, also those of a storm.
  */
 import { severityOf, type AlertPriority } from '../../operation/alert-facts.ts'
+import { isoTime } from '../../runtime/iso-time.ts'
 import type { AlertSummary, Notification } from '../notification.ts'
 import { summaryOf } from '../notification.ts'
 import type { DeliveryOutcome, Notifier } from '../notifier.ts'
-import { isoTime } from './alert-view.ts'
 import { outcomeOf, type HttpPost } from './http-post.ts'
 
 export interface AlertmanagerSettings {

@@ -6,10 +6,10 @@
  * One that is not accepted is not repeated before its next time; three in a row make it failing, like a receiver.
  */
 import type { Clock } from '../../runtime/clock.ts'
+import { isoTime } from '../../runtime/iso-time.ts'
 import { alertLimits } from '../limits.ts'
 import type { DeliveryOutcome, NotifierHealth } from '../notifier.ts'
 import type { NotifierReading } from '../readings.ts'
-import { isoTime } from './alert-view.ts'
 import { outcomeOf, type HttpPost } from './http-post.ts'
 import { signatureHeaders } from './webhook.ts'
 

@@ -6,9 +6,9 @@
  * is resolved at once, so that it pages and leaves nothing behind. The priorities map to PagerDuty's four severities.
  */
 import { alertRank, type AlertPriority } from '../../operation/alert-facts.ts'
+import { isoTime } from '../../runtime/iso-time.ts'
 import { notificationLines, type Notification, type NotificationEvent } from '../notification.ts'
 import type { Notifier } from '../notifier.ts'
-import { isoTime } from './alert-view.ts'
 import { outcomeOf, type HttpPost } from './http-post.ts'
 
 export interface PagerDutySettings {

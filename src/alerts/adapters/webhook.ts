@@ -11,9 +11,9 @@
  */
 import { createHmac } from 'node:crypto'
 import type { AlertPriority } from '../../operation/alert-facts.ts'
+import { isoTime } from '../../runtime/iso-time.ts'
 import { notificationSeverity, type Notification } from '../notification.ts'
 import type { Notifier } from '../notifier.ts'
-import { isoTime } from './alert-view.ts'
 import { outcomeOf, type HttpPost } from './http-post.ts'
 
 export interface WebhookSettings {

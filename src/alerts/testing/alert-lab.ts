@@ -3,6 +3,7 @@
  */
 import { onTestFinished } from 'vitest'
 import type { SystemEvent } from '../../operation/system-event.ts'
+import { componentNames } from '../../health/component-names.ts'
 import { createEventStream } from '../../runtime/event-stream.ts'
 import { createIds } from '../../runtime/ids.ts'
 import { createSeededRandom } from '../../runtime/random.ts'
@@ -17,22 +18,8 @@ import type { RouteCommand } from '../preferred-route.ts'
 import type { AlertReadings, HealthLevel } from '../readings.ts'
 import { runbookSettings, type AlertSettings } from '../settings.ts'
 
-/** The components of the runbook that every installation has. */
-export const components = [
-  'hybrid-router',
-  'direct-bedrock-client',
-  'mcp-router',
-  'support-manager',
-  'health-checker',
-  'metrics-publisher',
-  'log-aggregator',
-  'alert-manager',
-  'message-queue',
-  'circuit-breaker',
-  'infrastructure-auditor',
-  'meta-monitor',
-  'implementation-support',
-] as const
+/** Every component but the Cache Layer, which an installation may do without. */
+export const components = componentNames.filter((name) => name !== 'cache-layer')
 
 /** All is well, and all is known. */
 export const calm: AlertReadings = {
