@@ -4,7 +4,8 @@ import type { SystemEvent } from '../operation/system-event.ts'
 import { createEventStream, type EventStream } from '../runtime/event-stream.ts'
 import { createVirtualClock, type VirtualClock } from '../runtime/virtual-clock.ts'
 import { operationOf } from '../metrics/testing/happenings.ts'
-import { startHealthChecker, type Finding, type HealthChecker, type HealthComponent, type HealthSubject } from './health-checker.ts'
+import { startHealthChecker, type HealthChecker } from './health-checker.ts'
+import type { Finding, HealthComponent, HealthSubject } from './health-subject.ts'
 import type { KnownLevel } from './health-level.ts'
 
 const settings = { intervalMs: 10_000, undecidedIntervalMs: 2_000, timeoutMs: 5_000, worsensAfter: 3, recoversAfter: 5, trustTrafficMs: 60_000, probing: true }

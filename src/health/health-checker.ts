@@ -11,93 +11,17 @@
  *
  * It must not know what a target or a server is: subjects are given to it.
  */
-import type { JsonObject } from '../operation/converse.ts'
 import type { Route } from '../operation/matrix.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import type { CancelSchedule, Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
-import { combinedLevel, messageOf } from './component-health.ts'
+import { combinedLevel } from './component-health.ts'
 import type { ComponentName } from './component-names.ts'
-import { isUsable, worstOf, type HealthLevel, type KnownLevel } from './health-level.ts'
-import { isUndecided, observe, startingState, type HysteresisSettings, type LevelState } from './hysteresis.ts'
-import { noTraffic, observationOf, trafficOf, type TrafficStretch } from './traffic.ts'
-
-export interface Finding {
-  /** Null: it says nothing, as a throttled control plane says nothing of the target. */
-  readonly level: KnownLevel | null
-  readonly reason: string
-  readonly responseTimeMs: number | null
-  readonly details?: JsonObject
-}
-
-export interface HealthSubject {
-  /** Unique. */
-  readonly id: string
-  /** As a person calls it, within its component. */
-  readonly title: string
-  /** Whose traffic speaks for it; null for what carries no operations. */
-  readonly carries: { readonly route: Route; readonly target: string } | null
-  /** Its probe cannot see whether operations are answered, as that of a control plane cannot. */
-  readonly seesLess?: true
-  /** Asked when there was no traffic. */
-  probe(deadlineMs: number): Finding | Promise<Finding>
-  /** What stands against it whatever traffic and probes say; null for nothing. */
-  standing?(): { readonly level: KnownLevel; readonly reason: string } | null
-  /** Where they differ from the settings', as for a probe that costs money. */
-  readonly intervalMs?: number
-  readonly undecidedIntervalMs?: number
-}
-
-export interface HealthComponent {
-  readonly name: ComponentName
-  /** What it is, in a few words. */
-  readonly what: string
-  readonly required: boolean
-  /** Null: switched on; else why not, in a sentence. */
-  readonly off: string | null
-  readonly subjects: readonly HealthSubject[]
-  details?(): JsonObject
-}
-
-export interface HealthSettings extends HysteresisSettings {
-  readonly intervalMs: number
-  readonly undecidedIntervalMs: number
-  readonly timeoutMs: number
-  /** How long failed traffic outranks probes that see less and succeed. */
-  readonly trustTrafficMs: number
-  /** False: what carries operations is judged by its traffic alone. */
-  readonly probing: boolean
-}
-
-export interface SubjectView {
-  readonly id: string
-  readonly title: string
-  readonly status: HealthLevel
-  readonly message: string
-  readonly responseTimeMs: number | null
-  /** Wall clock. */
-  readonly lastCheckAtMs: number | null
-  readonly sinceMs: number
-  readonly lastError: { readonly message: string; readonly atMs: number } | null
-  /** How the last observation was made. */
-  readonly by: 'traffic' | 'probe' | null
-  readonly details: JsonObject
-}
-
-export interface ComponentView {
-  readonly name: ComponentName
-  readonly what: string
-  readonly enabled: boolean
-  readonly required: boolean
-  readonly status: HealthLevel
-  readonly message: string
-  readonly responseTimeMs: number | null
-  readonly lastCheckAtMs: number | null
-  readonly sinceMs: number
-  readonly lastError: { readonly message: string; readonly atMs: number } | null
-  readonly subjects: readonly SubjectView[]
-  readonly details: JsonObject
-}
+import { viewOfComponent, type ComponentView } from './component-view.ts'
+import { isUsable, type HealthLevel } from './health-level.ts'
+import type { Finding, HealthComponent, HealthSettings } from './health-subject.ts'
+import { trafficOf } from './traffic.ts'
+import { WatchedSubject, type ObservedBy } from './watched-subject.ts'
 
 export interface HealthCheckerParts {
   readonly clock: Clock
@@ -135,37 +59,10 @@ export function startHealthChecker(parts: HealthCheckerParts): HealthChecker {
   return new Checker(parts)
 }
 
-/** What is remembered of one subject. */
-class Watched {
-  readonly sinceStartMs: number
-  subject: HealthSubject
-  component: ComponentName
-  state: LevelState
-  stretch: { -readonly [Member in keyof TrafficStretch]: number } = { ...noTraffic }
-  /** Monotonic; what is new is due at once. */
-  dueMs = Number.NEGATIVE_INFINITY
-  probing: Promise<void> | null = null
-  reason = 'Not checked yet.'
-  by: SubjectView['by'] = null
-  responseTimeMs: number | null = null
-  lastCheckAtMs: number | null = null
-  lastError: SubjectView['lastError'] = null
-  details: JsonObject = {}
-  /** The last traffic that spoke against it; monotonic. */
-  failedTraffic: { readonly atMs: number; readonly reason: string } | null = null
-
-  constructor(subject: HealthSubject, component: ComponentName, nowMs: number) {
-    this.subject = subject
-    this.component = component
-    this.sinceStartMs = nowMs
-    this.state = startingState(nowMs)
-  }
-}
-
 class Checker implements HealthChecker {
   readonly #parts: HealthCheckerParts
-  readonly #watched = new Map<string, Watched>()
-  readonly #carriers: Readonly<Record<Route, Map<string, Watched[]>>> = { direct: new Map(), mcp: new Map() }
+  readonly #watched = new Map<string, WatchedSubject>()
+  readonly #carriers: Readonly<Record<Route, Map<string, WatchedSubject[]>>> = { direct: new Map(), mcp: new Map() }
   readonly #componentStates = new Map<ComponentName, { readonly level: HealthLevel; readonly sinceMs: number }>()
   readonly #unsubscribe: () => void
   #known: readonly HealthComponent[] = []
@@ -189,7 +86,7 @@ class Checker implements HealthChecker {
 
   isDown(route: Route, target: string): boolean {
     const carriers = this.#carriers[route].get(target)
-    return carriers !== undefined && carriers.some((watched) => !isUsable(watched.state.level))
+    return carriers !== undefined && carriers.some((watched) => !watched.isUsable)
   }
 
   status(): CheckerStatus {
@@ -236,14 +133,14 @@ class Checker implements HealthChecker {
       for (const subject of component.subjects) {
         present.add(subject.id)
         const watched = this.#watched.get(subject.id)
-        if (watched === undefined) this.#watched.set(subject.id, new Watched(subject, component.name, clock.nowMs()))
+        if (watched === undefined) this.#watched.set(subject.id, new WatchedSubject(subject, component.name, clock.nowMs()))
         else watched.subject = subject
       }
     }
     for (const [id, watched] of this.#watched) {
       if (present.has(id)) continue
       this.#watched.delete(id)
-      if (!isUsable(watched.state.level)) this.#tellDown(watched, false)
+      if (!watched.isUsable) this.#tellDown(watched, false)
     }
     this.#carriers.direct.clear()
     this.#carriers.mcp.clear()
@@ -259,13 +156,12 @@ class Checker implements HealthChecker {
     const carriers = this.#carriers[attempt.route].get(attempt.target)
     if (carriers === undefined) return
     const kind = trafficOf(attempt)
-    if (kind !== null) for (const watched of carriers) watched.stretch[kind] += 1
+    if (kind !== null) for (const watched of carriers) watched.count(kind)
   }
 
   /** One observation is due: by traffic where there was some, else by a probe. */
-  #look(watched: Watched): void {
-    const observation = observationOf(watched.stretch)
-    watched.stretch = { ...noTraffic }
+  #look(watched: WatchedSubject): void {
+    const observation = watched.takeTraffic()
     if (observation !== null) {
       this.#observed(watched, { ...observation, responseTimeMs: null }, 'traffic')
       return
@@ -282,7 +178,7 @@ class Checker implements HealthChecker {
     void this.#probe(watched)
   }
 
-  #probe(watched: Watched): Promise<void> {
+  #probe(watched: WatchedSubject): Promise<void> {
     const { clock } = this.#parts
     const { timeoutMs } = this.#parts.settings()
     const startMs = clock.monotonicMs()
@@ -318,44 +214,15 @@ class Checker implements HealthChecker {
     })
   }
 
-  #observed(watched: Watched, made: Finding, by: 'traffic' | 'probe'): void {
-    const finding = this.#weighed(watched, made, by)
+  #observed(watched: WatchedSubject, finding: Finding, by: ObservedBy): void {
     const { clock, events } = this.#parts
-    const settings = this.#parts.settings()
-    const { subject, component } = watched
-    const nowMs = clock.nowMs()
-    watched.lastCheckAtMs = nowMs
-    watched.responseTimeMs = finding.responseTimeMs ?? watched.responseTimeMs
-    watched.details = finding.details ?? watched.details
-    watched.by = by
-    const standing = subject.standing?.() ?? null
-    const level = finding.level === null ? (standing?.level ?? null) : standing === null ? finding.level : worstOf(finding.level, standing.level)
-    watched.reason = standing !== null && level === standing.level && level !== finding.level ? standing.reason : finding.reason
-    if (level !== null) {
-      const before = isUsable(watched.state.level)
-      watched.state = observe(watched.state, level, nowMs, settings)
-      if (isUsable(watched.state.level) !== before) this.#tellDown(watched, null)
-      if (!isUsable(level)) watched.lastError = { message: watched.reason, atMs: nowMs }
-      events.publish({ type: 'health_checked', atMs: nowMs, component, subject: subject.id, ok: isUsable(level), durationMs: finding.responseTimeMs })
-    }
-    const intervalMs = subject.intervalMs ?? settings.intervalMs
-    const undecidedMs = subject.undecidedIntervalMs ?? settings.undecidedIntervalMs
-    watched.dueMs = clock.monotonicMs() + (isUndecided(watched.state) ? Math.min(intervalMs, undecidedMs) : intervalMs)
+    const now = { wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() }
+    const before = watched.isUsable
+    const level = watched.observed(finding, by, now, this.#parts.settings())
+    if (watched.isUsable !== before) this.#tellDown(watched, null)
+    const { component, subject } = watched
+    if (level !== null) events.publish({ type: 'health_checked', atMs: now.wallMs, component, subject: subject.id, ok: isUsable(level), durationMs: finding.responseTimeMs })
     this.#follow(component)
-  }
-
-  #weighed(watched: Watched, finding: Finding, by: 'traffic' | 'probe'): Finding {
-    const { level, reason } = finding
-    const nowMs = this.#parts.clock.monotonicMs()
-    if (by === 'traffic') {
-      watched.failedTraffic = level === null || isUsable(level) ? null : { atMs: nowMs, reason }
-      return finding
-    }
-    const { failedTraffic } = watched
-    if (failedTraffic === null || watched.subject.seesLess !== true || level !== 'healthy') return finding
-    if (nowMs - failedTraffic.atMs < this.#parts.settings().trustTrafficMs) return { ...finding, level: null, reason: `${failedTraffic.reason}, although a probe was answered` }
-    watched.failedTraffic = null
-    return finding
   }
 
   /** Notices that a component's level has changed with that of a subject. */
@@ -373,43 +240,20 @@ class Checker implements HealthChecker {
   }
 
   /** @param known what is true of the target by now; null to find out, since several subjects may speak for it */
-  #tellDown(watched: Watched, known: boolean | null): void {
+  #tellDown(watched: WatchedSubject, known: boolean | null): void {
     const { carries } = watched.subject
     if (carries === null) return
     const { route, target } = carries
     this.#parts.onDown?.(route, target, known ?? this.isDown(route, target))
   }
 
-  #subjectsOf(component: HealthComponent): readonly Watched[] {
+  #subjectsOf(component: HealthComponent): readonly WatchedSubject[] {
     return component.subjects.flatMap((subject) => this.#watched.get(subject.id) ?? [])
   }
 
   #viewOf(component: HealthComponent): ComponentView {
     const watched = component.off === null ? this.#subjectsOf(component) : []
-    const views = watched.map(viewOfSubject)
-    const times = views.flatMap((view) => view.responseTimeMs ?? [])
-    const checks = views.flatMap((view) => view.lastCheckAtMs ?? [])
-    const errors = views.flatMap((view) => view.lastError ?? []).sort((a, b) => b.atMs - a.atMs)
-    return {
-      name: component.name,
-      what: component.what,
-      enabled: component.off === null,
-      required: component.required,
-      status: combinedLevel(views.map((view) => view.status)),
-      message: component.off ?? messageOf(views.map((view) => ({ title: view.title, level: view.status, reason: view.message }))),
-      responseTimeMs: times.length === 0 ? null : Math.max(...times),
-      lastCheckAtMs: checks.length === 0 ? null : Math.max(...checks),
-      sinceMs: this.#componentStates.get(component.name)?.sinceMs ?? Math.min(this.#parts.clock.nowMs(), ...watched.map((one) => one.sinceStartMs)),
-      lastError: errors[0] ?? null,
-      subjects: views,
-      details: component.details?.() ?? {},
-    }
+    const sinceMs = this.#componentStates.get(component.name)?.sinceMs ?? Math.min(this.#parts.clock.nowMs(), ...watched.map((one) => one.sinceStartMs))
+    return viewOfComponent(component, watched, sinceMs)
   }
-}
-
-function viewOfSubject(watched: Watched): SubjectView {
-  const { subject, state, reason, responseTimeMs, lastCheckAtMs, lastError, by, details } = watched
-  // What was seen does not change the level yet: then both are said.
-  const message = state.row.length === 0 ? reason : `${reason} (${state.row.length} in a row so far)`
-  return { id: subject.id, title: subject.title, status: state.level, message, responseTimeMs, lastCheckAtMs, sinceMs: state.sinceMs, lastError, by, details }
 }

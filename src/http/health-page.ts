@@ -6,7 +6,7 @@
  * with. It loads itself again every few seconds.
  */
 import { createHash } from 'node:crypto'
-import type { ComponentView } from '../health/health-checker.ts'
+import type { ComponentView } from '../health/component-view.ts'
 import { rankOf, type HealthLevel } from '../health/health-level.ts'
 import { keyMetrics, type KeyMetric } from '../metrics/key-metrics.ts'
 import { latencyByOperation, slaAttainment } from '../metrics/readings.ts'

@@ -2,7 +2,7 @@
  * Health in the public contract's spelling (part 6): what `/health/detailed` and its siblings answer. Times are RFC 3339,
  * durations ms, shares 0 to 1.
  */
-import type { ComponentView } from '../health/health-checker.ts'
+import type { ComponentView } from '../health/component-view.ts'
 import type { HealthLevel } from '../health/health-level.ts'
 import { keyMetrics } from '../metrics/key-metrics.ts'
 import { alertResponseMs, errorRate, fallbackRate, healthCheckSuccessRate, latencyByOperation, routingEfficiency } from '../metrics/readings.ts'

@@ -2,7 +2,7 @@
  * What the health and metrics pages ask of the rest: the port that the composition root fills. Everything is at hand when it
  * is asked; nothing here waits for an upstream or a store.
  */
-import type { ComponentView } from '../health/health-checker.ts'
+import type { ComponentView } from '../health/component-view.ts'
 import type { HealthLevel } from '../health/health-level.ts'
 import type { Gauge } from '../metrics/prometheus-text.ts'
 import type { RecorderStatus, Scope } from '../metrics/metrics-recorder.ts'

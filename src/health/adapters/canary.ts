@@ -6,7 +6,7 @@ import { costOf, type PriceTable } from '../../operation/cost.ts'
 import type { Operation } from '../../operation/operation.ts'
 import type { AttemptEnd, Path } from '../../operation/path.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import type { Finding } from '../health-checker.ts'
+import type { Finding } from '../health-subject.ts'
 import type { CanaryPurse } from './canary-purse.ts'
 
 export interface CanaryRequest {
