@@ -13,27 +13,28 @@ import type { AuditRecord } from '../audit/audit-record.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Config } from '../config/schema.ts'
 import { canonicalComponent } from '../health/component-names.ts'
-import type { AlertSeverity } from '../operation/alert-facts.ts'
 import type { JsonObject, JsonValue } from '../operation/converse.ts'
 import type { Route } from '../operation/matrix.ts'
 import { OperationError } from '../operation/problem.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import type { Overrides } from '../routing/conditions.ts'
-import type { OptimizationMode } from '../routing/propose-thresholds.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Ids } from '../runtime/ids.ts'
+import { isoTime } from '../runtime/iso-time.ts'
 import type { StateStore } from '../store/state-store.ts'
 import { StoreError } from '../store/store-error.ts'
+import { createAskedLevers } from './adapters/asked-levers.ts'
+import { createLeverTrail } from './adapters/lever-trail.ts'
 import { createStoredLevers } from './adapters/stored-levers.ts'
 import type { LeverAnswer, LeverRequest, Override, ShownReset } from './lever-answer.ts'
-import type { AlertOutcome, AlertScope, LeverPorts } from './lever-ports.ts'
+import type { LeverPorts } from './lever-ports.ts'
 import { layMembers } from './config-members.ts'
 import { defaultOf, effectOf, endedIds, leversInForce, monotonicEnd, nextEndMs, slots, type Effect, type InForce } from './in-force.ts'
 import { emptyState, type LeverState, type StepAction } from './lever-state.ts'
 import { leverTable } from './lever-table.ts'
 import { leverLimits } from './limits.ts'
-import { configured, planLever, type Change, type LeverBody, type LeverPlan, type PlanContext } from './plan-lever.ts'
+import { configured, planLever, type LeverPlan, type PlanContext } from './plan-lever.ts'
 
 export interface LeversParts {
   readonly state: StateStore
@@ -73,6 +74,7 @@ export interface Levers {
 
 export function createLevers(parts: LeversParts): Levers {
   const { clock, ids, events, audit, ports } = parts
+  const trail = createLeverTrail({ clock, events, audit })
   const ends = new Map<string, number>()
   const seenResets = new Set<string>()
   let started = false
@@ -190,9 +192,10 @@ export function createLevers(parts: LeversParts): Levers {
       throw new OperationError('overloaded', 'The store has been away for so long that no further lever can be remembered; the log says why.', { retryAfterMs: 5_000 })
     }
     const plan = lever === 'config-rollback' ? planLever(lever, body, contextOf(await membersBefore(body['id'] as string | undefined))) : planLever(lever, body, contextOf(undefined))
-    return definition.kind === 'act' ? act(request, plan) : carryOut(request, plan)
+    return definition.kind === 'act' ? askedLevers.carryOut(request, plan) : carryOut(request, plan)
   }
 
+  /** Changes what is in force; `result` is what a lever that proposes has found. */
   const carryOut = async (request: LeverRequest, plan: LeverPlan, result?: JsonValue): Promise<LeverAnswer> => {
     if (plan.kind === 'refused') throw new OperationError(plan.code, plan.detail, plan.errors === undefined ? {} : { errors: plan.errors })
     const { lever, body, by } = request
@@ -207,7 +210,7 @@ export function createLevers(parts: LeversParts): Levers {
       lever,
       component: plan.component,
       changed: plan.changes,
-      until: untilMs === null ? null : new Date(untilMs).toISOString(),
+      until: untilMs === null ? null : isoTime(untilMs),
       by,
       reason,
       notApplied: plan.notApplied,
@@ -227,114 +230,21 @@ export function createLevers(parts: LeversParts): Levers {
     const actions = [...plan.actions, ...sets, ...resets]
     const before = effect.members
     const stored = actions.length === 0 ? Promise.resolve() : storage.take({ id, actions })
-    const written = record({ id, request, plan, untilMs, membersBefore: before })
-    const done = await settledWithin(Promise.all([stored, written.written]))
+    const written = trail.record({ id, request, plan, untilMs, membersBefore: before })
+    const done = await trail.settledInTime(Promise.all([stored, written.written]))
     return { ...answer, status: isChange ? 'applied' : 'unchanged', auditId: id, audit: done ? 'written' : 'waiting', stored: done || storage.isStored() }
   }
 
-  /** The one place where a pulled lever is told: to the audit trail once, and to the log. */
-  const record = (pulled: { readonly id: string; readonly request: LeverRequest; readonly plan: Extract<LeverPlan, { kind: 'change' }>; readonly untilMs: number | null; readonly membersBefore?: Readonly<Record<string, JsonValue>>; readonly after?: JsonValue }): ReturnType<AuditTrail['append']> => {
-    const { id, request, plan, untilMs } = pulled
-    const { lever, body, by, correlationId } = request
-    const reason = body.reason ?? null
-    const before = Object.fromEntries(plan.changes.map((change) => [change.what, change.before]))
-    const after = Object.fromEntries(plan.changes.map((change) => [change.what, change.after]))
-    events.publish({ type: 'lever_pulled', atMs: clock.nowMs(), lever, component: plan.component, who: by, automatic: false, reason, untilMs, auditId: id, correlationId, changed: plan.changes })
-    return audit.append({
-      id,
-      kind: plan.configuration ? 'configuration' : 'lever',
-      who: by,
-      what: lever,
-      component: plan.component,
-      reason,
-      before: plan.configuration ? { ...before, members: pulled.membersBefore ?? {} } : before,
-      after: pulled.after ?? after,
-      ...(untilMs === null ? {} : { untilMs }),
-      correlationId,
-    })
-  }
-
-  /** True when it was settled before an operator would notice a wait. */
-  const settledWithin = (work: Promise<unknown>): Promise<boolean> =>
-    new Promise((resolve, reject) => {
-      const cancel = clock.schedule(clock.monotonicMs() + leverLimits.storeWaitMs, () => resolve(false))
-      work.then(
-        () => {
-          cancel()
-          resolve(true)
-        },
-        (error: unknown) => {
-          cancel()
-          reject(error instanceof Error ? error : new Error(String(error)))
-        },
-      )
-    })
-
-  /** Levers that are done once, by another part of the service: what it says is the result, and audited. */
-  const act = async (request: LeverRequest, plan: LeverPlan): Promise<LeverAnswer> => {
-    if (plan.kind === 'refused') throw new OperationError(plan.code, plan.detail)
-    const { lever, body, by } = request
-    const isDry = body.dryRun === true
-    const scope = scopeOf(body)
-    switch (lever) {
-      case 'optimize': {
-        const proposal = ports.propose(body['targetEfficiency'] as number | undefined, (body['optimizationMode'] as OptimizationMode | undefined) ?? 'balanced')
-        const applies = body['apply'] === true && Object.keys(proposal.members).length > 0
-        const allowed = effect.flags.ENABLE_PERFORMANCE_OPTIMIZATION
-        if (applies && !allowed) throw new OperationError('conflict', 'The flag ENABLE_PERFORMANCE_OPTIMIZATION is off: proposals are shown and not applied.')
-        const proposed = configured(proposal.members, contextOf(undefined))
-        const result = { proposal: proposal.members, basis: proposal.basis, applied: applies && !isDry }
-        if (applies) return carryOut(request, proposed, result)
-        return carryOut({ ...request, body: { ...body, dryRun: true } }, proposed, result)
-      }
-      case 'test-bedrock': {
-        if (isDry) return told(request, plan, { targets: ports.bedrockTargets(), note: costNote })
-        return told(request, plan, { targets: await ports.testBedrock(leverLimits.probeMs), note: costNote })
-      }
-      case 'suppress-alerts': {
-        if (body.duration === undefined) throw new OperationError('invalid_request', 'duration: is required: alerts are silent for a time, never for good.', { errors: [{ path: 'duration', message: 'is required: alerts are silent for a time, never for good.' }] })
-        const matching = ports.alerts.list(scope).map(({ id }) => id)
-        if (isDry) return told(request, plan, { matching })
-        const durationMs = Math.round(body.duration * 1_000)
-        const outcome = await ports.alerts.suppress({ ...scope, durationMs, reason: body.reason ?? null }, by)
-        return told(request, plan, { ...resultOf(outcome), scope: scope as JsonObject }, outcome, clock.nowMs() + durationMs)
-      }
-      case 'resolve-alerts': {
-        if (scope.severity === undefined && scope.component === undefined) throw new OperationError('invalid_request', 'component: is required, or severity.', { errors: [{ path: 'component', message: 'is required, or severity.' }] })
-        const matching = ports.alerts.list(scope).map(({ id }) => id)
-        if (isDry) return told(request, plan, { matching })
-        const outcome = await ports.alerts.bulkResolve(scope, by)
-        return told(request, plan, resultOf(outcome), outcome)
-      }
-      default: {
-        const severity = (body['severity'] as AlertSeverity | undefined) ?? 'low'
-        if (isDry) return told(request, plan, { severity })
-        const receivers = await ports.alerts.test(severity, by)
-        return told(request, plan, { severity, receivers: receivers.map(({ notifier, delivered, reason }) => ({ notifier, delivered, reason })) })
-      }
-    }
-  }
-
-  const told = async (request: LeverRequest, plan: Extract<LeverPlan, { kind: 'change' }>, result: JsonValue, outcome?: AlertOutcome, untilMs: number | null = null): Promise<LeverAnswer> => {
-    const { lever, body, by } = request
-    const answer = {
-      lever,
-      component: plan.component,
-      changed: outcome === undefined ? [] : outcome.changed.map((what): Change => ({ what, before: 'active', after: lever === 'suppress-alerts' ? 'suppressed' : 'resolved' })),
-      until: untilMs === null ? null : new Date(untilMs).toISOString(),
-      by,
-      reason: body.reason ?? null,
-      notApplied: outcome === undefined ? [] : outcome.notApplied.map(({ what }) => what),
-      warnings: body.duration !== undefined && lever !== 'suppress-alerts' ? ['The duration has nothing to end here.'] : [],
-      undo: leverTable[lever].undone,
-      result,
-    } as const
-    if (body.dryRun === true) return { ...answer, status: 'dry_run', auditId: null, audit: 'none', stored: storage.isStored() }
-    const id = ids.next('aud')
-    const { written } = record({ id, request, plan: { ...plan, changes: answer.changed }, untilMs, after: result })
-    const done = await settledWithin(written)
-    return { ...answer, status: 'applied', auditId: id, audit: done ? 'written' : 'waiting', stored: true }
-  }
+  const askedLevers = createAskedLevers({
+    clock,
+    ids,
+    ports,
+    trail,
+    flags: () => effect.flags,
+    planMembers: (members) => configured(members, contextOf(undefined)),
+    isStored: () => storage.isStored(),
+    setMembers: carryOut,
+  })
 
   const preferRoute: Levers['preferRoute'] = (route, reason, untilMs) => {
     const nowMs = clock.nowMs()
@@ -372,11 +282,11 @@ export function createLevers(parts: LeversParts): Levers {
         by: pulled.by,
         automatic: pulled.automatic,
         reason: pulled.reason,
-        since: new Date(pulled.sinceMs).toISOString(),
-        until: pulled.untilMs === null ? null : new Date(pulled.untilMs).toISOString(),
+        since: isoTime(pulled.sinceMs),
+        until: pulled.untilMs === null ? null : isoTime(pulled.untilMs),
         auditId: pulled.id,
       })),
-    resets: () => local.resets.map(({ id, component, by, reason, atMs }) => ({ component: component ?? 'all', by, reason, at: new Date(atMs).toISOString(), auditId: id })),
+    resets: () => local.resets.map(({ id, component, by, reason, atMs }) => ({ component: component ?? 'all', by, reason, at: isoTime(atMs), auditId: id })),
     history,
     stored: () => storage.isStored(),
     async close() {
@@ -385,18 +295,6 @@ export function createLevers(parts: LeversParts): Levers {
       await storage.close()
     },
   }
-}
-
-const costNote = 'A signed request for the list of models: it costs no tokens, and says nothing of the capacity of a model.'
-
-function scopeOf(body: LeverBody): AlertScope {
-  const named = typeof body['component'] === 'string' ? canonicalComponent(body['component']) : null
-  const severity = body['severity']
-  return { ...(Array.isArray(severity) ? { severity: severity as readonly AlertSeverity[] } : {}), ...(named === null ? {} : { component: named }) }
-}
-
-function resultOf(outcome: AlertOutcome): JsonObject {
-  return { changed: outcome.changed, notApplied: outcome.notApplied.map(({ what, why }) => ({ what, why })) }
 }
 
 /** The members before the change, where the record is a change of the configuration by a lever. */
