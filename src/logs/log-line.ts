@@ -3,6 +3,7 @@
  * and what it says. A line holds figures, ids and words of closed lists: never a prompt, an answer or a secret, because no
  * event holds one.
  */
+import type { ProblemCode } from '../operation/problem.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import { alertLine } from './alert-line.ts'
 
@@ -22,6 +23,33 @@ export interface LogLine {
   readonly operationId?: string
   readonly fields: Readonly<Record<string, unknown>>
 }
+
+/**
+ * How urgent it is that an operation ended without an answer. What the caller did wrong no operator can mend; what the
+ * service refuses on purpose passes by itself, and its alerts are those of rates. What is an error somebody has to look at.
+ */
+export const problemUrgency: Readonly<Record<ProblemCode, LogUrgency>> = Object.freeze({
+  invalid_request: 'info',
+  unauthorized: 'info',
+  forbidden: 'info',
+  not_found: 'info',
+  method_not_allowed: 'info',
+  conflict: 'info',
+  payload_too_large: 'info',
+  uri_too_long: 'info',
+  unsupported_media_type: 'info',
+  policy_blocked: 'info',
+  rate_limited: 'info',
+  headers_too_large: 'info',
+  upstream_throttled: 'warn',
+  overloaded: 'warn',
+  maintenance: 'warn',
+  no_route_available: 'error',
+  upstream_error: 'error',
+  outcome_unknown: 'error',
+  deadline_exceeded: 'error',
+  internal_error: 'error',
+})
 
 /** The lines of one event; none for most. */
 export function logLinesOf(event: SystemEvent): readonly LogLine[] {
@@ -48,10 +76,10 @@ export function logLinesOf(event: SystemEvent): readonly LogLine[] {
           },
         },
       ]
-      if (result.error !== undefined && result.status === 'failed') {
+      if (result.error !== undefined && (result.status === 'failed' || result.status === 'expired')) {
         lines.push({
           ...about,
-          urgency: 'error',
+          urgency: result.reason === 'caller_gone' ? 'info' : problemUrgency[result.error.code],
           event: 'ERROR',
           message: result.error.detail,
           fields: { operation: result.operation, code: result.error.code, faults: result.attempts.flatMap((attempt) => (attempt.error === undefined ? [] : [attempt.error.kind])) },

@@ -3,12 +3,16 @@
  * share could be taken, which is neither good nor bad.
  *
  * What counts as an error is what a caller of a sound request did not get: `failed` and `expired`, but not what the caller
- * cancelled, nor a request that was wrong (`invalid_request` never becomes a failure of ours).
+ * cancelled, nor a request that was wrong: one that a model refuses as invalid ends as `failed` with the caller's code, and a
+ * caller that repeats its mistake must not page anybody.
  */
 import { operationTypes, routes, type OperationType, type Route } from '../operation/matrix.ts'
+import { isCallersMistake, problemCodes } from '../operation/problem.ts'
 import type { AlertSeverity } from '../operation/alert-facts.ts'
 import type { ExponentialHistogram } from './exponential-histogram.ts'
 import type { Tally } from './tally.ts'
+
+const callersMistakes = problemCodes.filter(isCallersMistake)
 
 export interface Percentiles {
   readonly p50: number | null
@@ -165,7 +169,8 @@ function rowsOf<Row>(window: Tally, series: string, toRow: (labels: Partial<Reco
 
 function endings(window: Tally, labels: { readonly operation?: OperationType }): { readonly succeeded: number; readonly wrong: number } {
   const count = (status: string): number => window.sum('operations', { ...labels, status })
-  return { succeeded: count('succeeded'), wrong: count('failed') + count('expired') }
+  const mistakes = callersMistakes.reduce((sum, code) => sum + window.sum('operation_problems', { ...labels, code }), 0)
+  return { succeeded: count('succeeded'), wrong: count('failed') + count('expired') - mistakes }
 }
 
 function share(part: number, whole: number): number | null {

@@ -40,6 +40,11 @@ export const problemCatalogue = {
 export type ProblemCode = keyof typeof problemCatalogue
 export const problemCodes = Object.keys(problemCatalogue) as readonly ProblemCode[]
 
+/** The request was wrong, by whoever judged it: nothing of ours failed, and no operator can mend it. */
+export function isCallersMistake(code: ProblemCode): boolean {
+  return problemCatalogue[code].status < 500
+}
+
 export interface FieldError {
   /** Dotted path of the member, such as `messages[0].content`. */
   readonly path: string

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import type { FaultKind } from '../../operation/fault.ts'
 import { operationTypes, runbookMatrix, type OperationType, type Route } from '../../operation/matrix.ts'
 import type { Operation } from '../../operation/operation.ts'
+import { OperationError, toProblem, type ProblemCode } from '../../operation/problem.ts'
 import type { AttemptRecord, FinalStatus, OperationResult } from '../../operation/result.ts'
 import type { SystemEvent } from '../../operation/system-event.ts'
 
@@ -19,6 +20,8 @@ export interface Happening {
   readonly totalMs: number
   /** Of an attempt that failed before the one that ended it. */
   readonly fault: FaultKind | null
+  /** Of the operation that failed, where it matters: the caller's mistake or the upstream's. */
+  readonly code?: ProblemCode
   /** Since the one before. */
   readonly gapMs: number
 }
@@ -35,8 +38,13 @@ const anyHappening: fc.Arbitrary<Happening> = fc
     totalMs: fc.double({ min: 0.1, max: 100_000, noNaN: true }),
     fault: fc.constantFrom(null, null, 'throttled' as const, 'timeout' as const, 'network' as const),
     gapMs: fc.integer({ min: 0, max: 600_000 }),
+    code: fc.constantFrom('invalid_request' as const, 'upstream_error' as const, 'overloaded' as const),
   })
-  .map((happening) => (happening.status === 'succeeded' ? happening : { ...happening, route: null, slaMet: false }))
+  .map((happening) => (happening.status === 'succeeded' ? withoutCode(happening) : { ...happening, route: null, slaMet: false }))
+
+function withoutCode({ code: _code, ...happening }: Happening): Happening {
+  return happening
+}
 
 export const happenings = fc.array(anyHappening, { maxLength: 80 })
 
@@ -94,6 +102,7 @@ export function eventsOf(happening: Happening, atMs: number): readonly SystemEve
     correlationId: operation.correlationId,
     createdAt: '2026-01-01T08:00:00.000Z',
     completedAt: '2026-01-01T08:00:01.000Z',
+    ...(happening.code === undefined || status !== 'failed' ? {} : { error: toProblem(new OperationError(happening.code, 'It did not work.')) }),
   }
   return [
     { type: 'operation_admitted', atMs, operation },
