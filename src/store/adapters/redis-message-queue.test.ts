@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSystemClock } from '../../runtime/clock.ts'
 import { testMessageQueue } from '../message-queue.conformance.ts'
@@ -73,6 +74,47 @@ test('a server that is frozen, and one that is gone, end every call in bounded t
   await server.restart()
   // The claim that was cut off may have reached the server: then its lease ends first.
   await expect.poll(() => queue.claim({ workerId: 'b', leaseMs: 5_000 }).catch(() => undefined), { timeout: 15_000 }).toMatchObject({ message: { id: expect.stringMatching(/op_[12]/) } })
+  await queue.close()
+})
+
+const raw = async <Result>(ask: (redis: Redis) => Promise<Result>): Promise<Result> => {
+  const redis = new Redis(server.url)
+  try {
+    return await ask(redis)
+  } finally {
+    redis.disconnect()
+  }
+}
+
+test('what is completed or removed leaves nothing behind on the server', async () => {
+  const queue = await open()
+  for (const id of ['op_1', 'op_2', 'op_3']) await queue.enqueue(message(id))
+  await queue.remove('op_3')
+  for (let index = 0; index < 2; index += 1) {
+    const delivery = await queue.claim({ workerId: 'a', leaseMs: 5_000 })
+    if (delivery !== undefined) expect(await queue.complete(delivery.lease)).toEqual({ kind: 'completed' })
+  }
+  await queue.close()
+  const left = (await raw((redis) => redis.keys(`{test-${count}:queue}*`))).filter((key) => !/:(meta|events|id|marker|stalled-check)$/.test(key))
+  expect(left).toEqual([])
+})
+
+test('an id that a crash left without its message can be sent again, and otherwise goes when its time is over', async () => {
+  const queue = await open()
+  const expiries = `{test-${count}:queue}:expiries`
+  await raw((redis) => redis.zadd(expiries, clock.nowMs() + 60_000, 'op_1', clock.nowMs() - 1, 'op_2'))
+  expect(await queue.enqueue(message('op_1'))).toMatchObject({ kind: 'enqueued' })
+  expect(await queue.enqueue(message('op_1'))).toEqual({ kind: 'duplicate' })
+  expect(await queue.claimEnded({ workerId: 'a', leaseMs: 1_000, limit: 10 })).toEqual([])
+  await expect.poll(() => raw((redis) => redis.zrange(expiries, 0, -1))).toEqual(['op_1'])
+  await queue.close()
+})
+
+test('claims of one moment share the classes as they stand, the first class first', async () => {
+  const queue = await open()
+  for (const [index, priority] of (['low', 'critical', 'high', 'critical'] as const).entries()) await queue.enqueue({ ...message(`op_${index}`), priority })
+  const deliveries = await Promise.all(Array.from({ length: 5 }, () => queue.claim({ workerId: 'a', leaseMs: 5_000 })))
+  expect(deliveries.map((delivery) => delivery?.message.priority)).toEqual(['critical', 'critical', 'high', 'low', undefined])
   await queue.close()
 })
 
