@@ -129,7 +129,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     if (parts.tls !== undefined) setAll(reply, transportHeaders)
     const { origins } = parts.config().server.cors
     if (origins.length > 0) setAll(reply, corsHeaders(request.headers.origin, origins))
-    if (draining && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
+    if (draining && request.raw.httpVersionMajor === 1) reply.raw.setHeader('connection', 'close')
   }
 
   const refusalOf = (request: FastifyRequest, reply: FastifyReply): AccessDecision | Promise<AccessDecision> => {

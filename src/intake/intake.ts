@@ -228,7 +228,7 @@ export function createIntake(options: IntakeOptions): Intake {
     if (!entry.isRepeatable) {
       entry.settle()
       // It is known here until the store knows it, so that its id can be read from the moment it is told.
-      void writer.remember(record).then(() => {
+      void writer.remember(record, () => entry.text()).then(() => {
         forget(entry)
         // Best effort, as the record itself: nothing of an operation without a key waits for the store.
         durable.callBack(record).catch(() => undefined)

@@ -24,6 +24,7 @@ export class LiveOperation implements OperationObserver, Ticket {
   /** Hears of every event that is kept on record. */
   onTold: (event: ToldEvent) => void = () => undefined
   #settled = false
+  #text: string | undefined
   #waiters: ((result: OperationResult) => void)[] = []
   #endWaiters: ((result: OperationResult) => void)[] = []
 
@@ -62,6 +63,13 @@ export class LiveOperation implements OperationObserver, Ticket {
 
   current(): OperationResult {
     return this.#ended ?? this.#running?.snapshot() ?? this.#queued()
+  }
+
+  /** Made once of the final result: its caller and the store are given the same text. */
+  text(): string {
+    if (!this.#settled) return JSON.stringify(this.current())
+    this.#text ??= JSON.stringify(this.#ended)
+    return this.#text
   }
 
   record(): OperationRecord {

@@ -29,6 +29,12 @@ export function toValue(record: OperationRecord): JsonValue {
   return record as unknown as JsonValue
 }
 
+/** The record as JSON, around a result that is JSON already: answers are long, and each is made into text once. */
+export function recordText(record: OperationRecord, resultText: string): string {
+  const { result: _, ...around } = record
+  return `${JSON.stringify(around).slice(0, -1)},"result":${resultText}}`
+}
+
 export function readRecord(value: JsonValue): OperationRecord | undefined {
   if (value === null || typeof value !== 'object') return undefined
   const record = value as Partial<OperationRecord>

@@ -12,6 +12,8 @@ export interface Ticket {
   readonly tenant: string | null
   /** As it stands. */
   current(): OperationResult
+  /** The same as JSON. */
+  text(): string
   /** Calls back once, with the final result; at once when it is there. */
   whenSettled(callback: (result: OperationResult) => void): void
   follow(afterId: number, wake: () => void): Follower
@@ -25,6 +27,7 @@ export function createStoredTicket(record: OperationRecord): Ticket {
     id: record.result.id,
     tenant: record.tenant,
     current: () => record.result,
+    text: () => JSON.stringify(record.result),
     whenSettled: (callback) => callback(record.result),
     follow: (afterId) => createReplayFollower(record, afterId),
     leave: () => undefined,

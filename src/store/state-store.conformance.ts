@@ -8,7 +8,7 @@ import type { VirtualClock } from '../runtime/virtual-clock.ts'
 import { registerConformance, type ConformanceExceptions } from './conformance.ts'
 import { compareKeys } from './key-order.ts'
 import { storeLimits } from './limits.ts'
-import type { StateRecord, StateStore } from './state-store.ts'
+import { JsonText, type StateRecord, type StateStore } from './state-store.ts'
 
 export interface StateStoreEngine {
   readonly name: string
@@ -35,6 +35,14 @@ export function testStateStore(engine: StateStoreEngine): void {
         expect(await store.get('results', 'op_1')).toEqual({ key: 'op_1', value, version: expect.any(Number), expiresAtMs: null })
         expect(await store.get('results', 'op_2')).toBeUndefined()
         expect(await store.get('other', 'op_1')).toBeUndefined()
+      })
+
+      conforms('a value that is given as JSON is read back as what the JSON says', async () => {
+        const { store } = await open()
+        expect(await store.put('results', 'op_1', new JsonText('{"text":"Zürich","list":[1,null]}'))).toMatchObject({ stored: true })
+        expect(await store.get('results', 'op_1')).toMatchObject({ value: { text: 'Zürich', list: [1, null] } })
+        const tooLong = new JsonText(JSON.stringify('x'.repeat(storeLimits.valueBytes)))
+        await expect(store.put('results', 'op_2', tooLong)).rejects.toMatchObject({ fault: 'invalid' })
       })
 
       conforms('null, false, zero and the empty text are values, not absence', async () => {

@@ -22,6 +22,16 @@ export interface StateRecord {
   readonly expiresAtMs: number | null
 }
 
+/** A value that its owner has as JSON already: engines keep the text as it is. */
+export class JsonText {
+  readonly text: string
+
+  /** @param text valid JSON */
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 export type PutOutcome =
   | { readonly stored: true; readonly version: number }
   /** The condition did not hold; what is there instead, if anything. */
@@ -44,7 +54,7 @@ export interface ListOptions {
 
 export interface StateStore {
   get(collection: string, key: string): Promise<StateRecord | undefined>
-  put(collection: string, key: string, value: JsonValue, options?: PutOptions): Promise<PutOutcome>
+  put(collection: string, key: string, value: JsonValue | JsonText, options?: PutOptions): Promise<PutOutcome>
   /** True when a record was there (and had that version) and is gone now. */
   delete(collection: string, key: string, options?: { readonly ifVersion?: number }): Promise<boolean>
   list(collection: string, options: ListOptions): Promise<readonly StateRecord[]>
@@ -54,8 +64,8 @@ export interface StateStore {
 }
 
 /** The value as engines keep it; refuses one that is too large. */
-export function stateValueText(value: JsonValue): string {
-  const text = JSON.stringify(value)
+export function stateValueText(value: JsonValue | JsonText): string {
+  const text = value instanceof JsonText ? value.text : JSON.stringify(value)
   // A JSON text has at most three bytes per UTF-16 unit; counting exactly is for values near the limit only.
   if (text.length * 3 > storeLimits.valueBytes && new TextEncoder().encode(text).length > storeLimits.valueBytes) {
     throw new StoreError('invalid', `value: longer than ${storeLimits.valueBytes} bytes.`)

@@ -8,19 +8,29 @@
  * counted.
  */
 import type { CancelSchedule, Clock } from '../../runtime/clock.ts'
-import type { StateStore } from '../../store/state-store.ts'
+import { JsonText, type StateStore } from '../../store/state-store.ts'
 import { withinTime } from '../../store/adapters/within-time.ts'
 import { intakeLimits, type IntakeLimits } from '../limits.ts'
-import { operationsCollection, toValue, type OperationRecord } from '../operation-record.ts'
+import { operationsCollection, recordText, type OperationRecord } from '../operation-record.ts'
 
 export interface ResultWriter {
-  /** Resolves when the write is over, whether the store has it or not. */
-  remember(record: OperationRecord): Promise<void>
+  /**
+   * Resolves when the write is over, whether the store has it or not.
+   *
+   * @param resultText gives the record's result as JSON
+   */
+  remember(record: OperationRecord, resultText: () => string): Promise<void>
   /** A result that somebody must be able to fetch and that the store did not take. */
   countLost(): void
   readonly pending: number
   /** Results that no store has. */
   readonly lost: number
+}
+
+interface Gathered {
+  readonly record: OperationRecord
+  readonly resultText: () => string
+  readonly done: () => void
 }
 
 /** JSON of a result without its answer, and of each attempt: measured, rounded up. */
@@ -35,7 +45,7 @@ export function createResultWriter(options: { readonly state: StateStore; readon
   let pending = 0
   let lost = 0
 
-  let gathered: { readonly record: OperationRecord; readonly done: () => void }[] = []
+  let gathered: Gathered[] = []
   /** Deleted after the writes that came before them. */
   let givingWay: string[] = []
   let cancelFlush: CancelSchedule | undefined
@@ -52,16 +62,16 @@ export function createResultWriter(options: { readonly state: StateStore; readon
     }
     // All in one turn: the engine makes one transaction of what comes in one turn. One bound for all of them: a timer for
     // every result would cost more than the writing.
-    withinTime(clock, Promise.all(writes.map(({ record }) => write(record))), intakeLimits.writeLimitMs, 'The store').then(settle, () => settle(null))
+    withinTime(clock, Promise.all(writes.map(write)), intakeLimits.writeLimitMs, 'The store').then(settle, () => settle(null))
     const gone = givingWay
     givingWay = []
     // A record that cannot be deleted now expires by itself.
     for (const id of gone) state.delete(operationsCollection, id).catch(() => undefined)
   }
 
-  const write = (record: OperationRecord): Promise<boolean> =>
+  const write = ({ record, resultText }: Gathered): Promise<boolean> =>
     state
-      .put(operationsCollection, record.result.id, toValue(record), { expiresAtMs: clock.nowMs() + limits.retainedResultMs })
+      .put(operationsCollection, record.result.id, new JsonText(recordText(record, resultText())), { expiresAtMs: clock.nowMs() + limits.retainedResultMs })
       .then(
         () => true,
         () => false,
@@ -89,7 +99,7 @@ export function createResultWriter(options: { readonly state: StateStore; readon
     get lost() {
       return lost
     },
-    remember(record) {
+    remember(record, resultText) {
       if (pending >= intakeLimits.pendingWrites) {
         lost += 1
         return Promise.resolve()
@@ -100,7 +110,7 @@ export function createResultWriter(options: { readonly state: StateStore; readon
       makeRoom()
       pending += 1
       return new Promise((resolve) => {
-        gathered.push({ record, done: resolve })
+        gathered.push({ record, resultText, done: resolve })
         if (gathered.length >= intakeLimits.gatheredWrites) flush()
         else cancelFlush ??= clock.schedule(clock.monotonicMs() + intakeLimits.gatherMs, flush)
       })
