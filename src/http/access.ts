@@ -46,7 +46,7 @@ export function createAccessControl({ authenticator, clock, events }: AccessPart
 
   const obey = (request: FastifyRequest, reply: FastifyReply, verdict: LimitVerdict): AccessDecision => {
     // On the response itself, so that streams, which write their own head, carry them too.
-    for (const [name, value] of Object.entries(verdict.headers ?? {})) reply.raw.setHeader(name, value)
+    if (verdict.headers !== null) for (const [name, value] of Object.entries(verdict.headers)) reply.raw.setHeader(name, value)
     switch (verdict.kind) {
       case 'within':
         if (verdict.release !== null) releaseAfter(reply, verdict.release)

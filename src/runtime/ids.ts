@@ -13,12 +13,12 @@ export interface Ids {
 }
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
-/** Random bytes are drawn in blocks: one call to the kernel serves a few hundred ids. */
+/** Random characters are drawn in blocks: one call to the kernel serves a few hundred ids, and each id is a slice. */
 const blockBytes = 4_096
-const randomBytesPerId = 16
+const charactersPerId = 16
 
 export function createIds(clock: Clock): Ids {
-  const block = new Uint8Array(blockBytes)
+  const block = Buffer.alloc(blockBytes)
   let used = blockBytes
   let lastMs = -1
   let timePart = ''
@@ -30,14 +30,13 @@ export function createIds(clock: Clock): Ids {
         lastMs = nowMs
         timePart = encodeTime(nowMs)
       }
-      if (used + randomBytesPerId > blockBytes) {
-        randomFillSync(block)
+      if (used + charactersPerId > blockBytes) {
+        fillWithCharacters(block)
         used = 0
       }
-      let id = `${prefix}_${timePart}`
-      for (let index = 0; index < randomBytesPerId; index += 1) id += alphabet[(block[used + index] ?? 0) & 31]
-      used += randomBytesPerId
-      return id
+      const random = block.toString('latin1', used, used + charactersPerId)
+      used += charactersPerId
+      return `${prefix}_${timePart}${random}`
     },
   }
 }
@@ -51,6 +50,12 @@ export function createCountingIds(): Ids {
       return `${prefix}_${String(count).padStart(26, '0')}`
     },
   }
+}
+
+/** 32 characters, 256 values of a byte: each is as likely as the others. */
+function fillWithCharacters(block: Uint8Array): void {
+  randomFillSync(block)
+  for (let index = 0; index < block.length; index += 1) block[index] = alphabet.charCodeAt((block[index] ?? 0) & 31)
 }
 
 function encodeTime(nowMs: number): string {
