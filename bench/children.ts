@@ -1,10 +1,9 @@
 /**
  * The processes of a benchmark: started pinned to a core, with their output in a file of the run's folder, and all
- * stopped again however the command ends. A child that cannot say where it listens is given a port that was free.
+ * stopped again however the command ends.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -135,21 +134,6 @@ export class Child {
       this.#process.kill('SIGTERM')
     })
   }
-}
-
-/** Free at this moment on loopback. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('no free port'))
-        else resolve(address.port)
-      })
-    })
-  })
 }
 
 /** Resolves when GET `path` answers 200. */

@@ -14,7 +14,7 @@ import { resolveConfig } from '../src/config/resolve-config.ts'
 import { createOperationsServer } from '../src/operations-server/operations-server.ts'
 import { createSystemClock } from '../src/runtime/clock.ts'
 import { startService } from '../src/service/serve.ts'
-import { startRedisServer } from '../src/store/adapters/redis-server.test-support.ts'
+import { startRedisServer } from '../src/store/testing/redis-server.ts'
 import { quantiles } from './percentile.ts'
 
 const clock = createSystemClock()

@@ -5,7 +5,8 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { cores, freePort, untilReady } from '../children.ts'
+import { freePort } from '../../src/runtime/testing/free-port.ts'
+import { cores, untilReady } from '../children.ts'
 import { writePlan } from '../stream-plan.ts'
 import { maxTokens, post, prompt, readyWithinMs, type Subject } from './subject.ts'
 

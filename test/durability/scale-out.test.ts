@@ -9,7 +9,7 @@ import type { OperationResult } from '../../src/operation/result.ts'
 import { createOperationsServer } from '../../src/operations-server/operations-server.ts'
 import { createSystemClock, sleep } from '../../src/runtime/clock.ts'
 import { startService, type Service } from '../../src/service/serve.ts'
-import { startRedisServer, type RedisServer } from '../../src/store/adapters/redis-server.test-support.ts'
+import { startRedisServer, type RedisServer } from '../../src/store/testing/redis-server.ts'
 
 const clock = createSystemClock()
 const emulator = createEmulator({ clock, seed: 1 })

@@ -11,7 +11,7 @@ import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
 import { startService, type Service } from '../../src/service/serve.ts'
-import { startRedisServer, type RedisServer } from '../../src/store/adapters/redis-server.test-support.ts'
+import { startRedisServer, type RedisServer } from '../../src/store/testing/redis-server.ts'
 
 let emulator: Emulator
 let folder: string

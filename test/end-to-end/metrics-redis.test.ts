@@ -8,7 +8,7 @@ import type { SystemEvent } from '../../src/operation/system-event.ts'
 import { createEventStream, type EventStream } from '../../src/runtime/event-stream.ts'
 import { createVirtualClock } from '../../src/runtime/virtual-clock.ts'
 import { connectRedis } from '../../src/store/adapters/redis-connection.ts'
-import { startRedisServer, type RedisServer } from '../../src/store/adapters/redis-server.test-support.ts'
+import { startRedisServer, type RedisServer } from '../../src/store/testing/redis-server.ts'
 import { createRedisStateStore } from '../../src/store/adapters/redis-state-store.ts'
 
 const dayMs = 24 * 3_600_000

@@ -9,7 +9,7 @@ import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
 import { startService, type Service } from '../../src/service/serve.ts'
-import { installPrometheus, startPrometheus, type PrometheusServer } from './prometheus-server.ts'
+import { startPrometheus, type PrometheusServer } from './prometheus-server.ts'
 
 const viewer = 'the-key-of-prometheus'
 const operator = 'the-key-of-an-operator'
@@ -18,7 +18,6 @@ let service: Service
 let prometheus: PrometheusServer
 
 beforeAll(async () => {
-  installPrometheus()
   emulator = createEmulator({ clock: createSystemClock(), seed: 1 })
   await emulator.listen()
   const target = (id: string, modelId: string): object => ({ id, region: 'eu-central-1', modelId, endpoint: emulator.url })

@@ -18,7 +18,7 @@ import { isFinal, type OperationResult } from '../../src/operation/result.ts'
 import type { ExecutionEnd } from '../../src/operations-server/execution.ts'
 import { createOperationsServer, type OperationsServer } from '../../src/operations-server/operations-server.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startRedisServer, type RedisServer } from '../../src/store/adapters/redis-server.test-support.ts'
+import { startRedisServer, type RedisServer } from '../../src/store/testing/redis-server.ts'
 import { emulatorCredentials, eventually, startServiceProcess, type ServiceProcess } from './service-process.ts'
 
 const model = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'

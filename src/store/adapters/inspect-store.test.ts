@@ -6,7 +6,7 @@ import { createVirtualClock } from '../../runtime/virtual-clock.ts'
 import { createSystemClock } from '../../runtime/clock.ts'
 import { inspectStore, redisFindings } from './inspect-store.ts'
 import { openStore } from './open-store.ts'
-import { startRedisServer } from './redis-server.test-support.ts'
+import { startRedisServer } from '../testing/redis-server.ts'
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'hybrid-routing-inspect-'))

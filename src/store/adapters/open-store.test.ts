@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createVirtualClock } from '../../runtime/virtual-clock.ts'
 import { openStore, type StoreSettings } from './open-store.ts'
-import { startRedisServer } from './redis-server.test-support.ts'
+import { startRedisServer } from '../testing/redis-server.ts'
 
 const settings: Readonly<Record<StoreSettings['engine'], () => Promise<StoreSettings>>> = {
   memory: async () => ({ engine: 'memory' }),

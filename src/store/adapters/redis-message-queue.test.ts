@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSystemClock } from '../../runtime/clock.ts'
 import { testMessageQueue } from '../message-queue.conformance.ts'
 import { openRedisMessageQueue } from './redis-message-queue.ts'
-import { startRedisServer, type RedisServer } from './redis-server.test-support.ts'
+import { startRedisServer, type RedisServer } from '../testing/redis-server.ts'
 
 let server: RedisServer
 let count = 0

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createVirtualClock } from '../../runtime/virtual-clock.ts'
 import { testStateStore } from '../state-store.conformance.ts'
 import { connectRedis } from './redis-connection.ts'
-import { startRedisServer, type RedisServer } from './redis-server.test-support.ts'
+import { startRedisServer, type RedisServer } from '../testing/redis-server.ts'
 import { createRedisStateStore } from './redis-state-store.ts'
 
 let server: RedisServer
