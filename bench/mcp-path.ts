@@ -10,8 +10,9 @@ import { join } from 'node:path'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { Pool } from 'undici'
 import { fixedConfig } from '../src/config/config-watcher.ts'
-import { resolveConfig } from '../src/config/resolve-config.ts'
+import { validConfig } from '../src/config/resolve-config.ts'
 import { createOperationsServer } from '../src/operations-server/operations-server.ts'
+import { answered } from '../src/operations-server/testing/answers.ts'
 import { createSystemClock } from '../src/runtime/clock.ts'
 import { startService } from '../src/service/serve.ts'
 import { startRedisServer } from '../src/store/testing/redis-server.ts'
@@ -24,24 +25,20 @@ const prompt = 'Compare the error budgets of the last two weeks.'
 
 const server = createOperationsServer({
   clock,
-  execute: () => Promise.resolve({ kind: 'answer', answer: { message: { role: 'assistant', content: [{ text: 'done' }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } } }),
+  execute: () => Promise.resolve(answered('done')),
 })
 const { url } = await server.listen(0)
 const client = new Client({ name: 'bare', version: '1' })
 await client.connect(new StreamableHTTPClientTransport(new URL(url)))
 
 async function measure(name: string, store: object, goalMs: number | null): Promise<void> {
-  const resolved = resolveConfig(
-    {
-      server: { port: 0 },
-      mcp: { servers: { ops: { url } }, routes: { default: { servers: ['ops'], tool: 'execute_operation', carries: 'converse', repeatable: true } } },
-      store,
-      logs: { level: 'error' },
-    },
-    {},
-  )
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  const service = await startService({ config: fixedConfig(resolved.config), environment: {}, clock })
+  const config = validConfig({
+    server: { port: 0 },
+    mcp: { servers: { ops: { url } }, routes: { default: { servers: ['ops'], tool: 'execute_operation', carries: 'converse', repeatable: true } } },
+    store,
+    logs: { level: 'error' },
+  })
+  const service = await startService({ config: fixedConfig(config), environment: {}, clock })
   const pool = new Pool(service.url, { connections: 1, pipelining: 1 })
   const bare: number[] = []
   const through: number[] = []

@@ -1,6 +1,6 @@
 /** Rate limits on fake timers: the library that counts the windows takes no clock. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { resolveConfig } from '../config/resolve-config.ts'
+import { validConfig } from '../config/resolve-config.ts'
 import type { AuthConfig } from '../config/schema.ts'
 import { createCallerLimits, type CallerLimits, type LimitVerdict } from './adapters/caller-limits.ts'
 import type { Principal } from './principal.ts'
@@ -13,9 +13,9 @@ afterEach(() => {
 })
 
 function authOf(auth: object): AuthConfig {
-  const resolved = resolveConfig({ direct: { targets: [{ id: 'a', region: 'eu-central-1', modelId: 'm.m' }] }, auth }, {})
-  if ('errors' in resolved || resolved.config.auth === null) throw new Error('the configuration is not valid')
-  return resolved.config.auth
+  const config = validConfig({ direct: { targets: [{ id: 'a', region: 'eu-central-1', modelId: 'm.m' }] }, auth })
+  if (config.auth === null) throw new Error('it has no section auth')
+  return config.auth
 }
 
 const keys = [

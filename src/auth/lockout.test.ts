@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { resolveConfig } from '../config/resolve-config.ts'
+import { validConfig } from '../config/resolve-config.ts'
 import { createVirtualClock } from '../runtime/virtual-clock.ts'
 import type { Credentials } from './authenticate.ts'
 import { createAuthenticator } from './authenticator.ts'
@@ -74,12 +74,8 @@ describe('the lock-out', () => {
 describe('who is locked out', () => {
   const setUp = (server: object = {}) => {
     const clock = createVirtualClock()
-    const resolved = resolveConfig(
-      { server, direct: { targets: [{ id: 'a', region: 'eu-central-1', modelId: 'm.m' }] }, auth: { keys: [{ name: 'ops', role: 'admin', secret: 'a-key-that-is-long' }], lockout: { failures: 3, lockMs: 30_000 } } },
-      {},
-    )
-    if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-    const authenticator = createAuthenticator({ config: () => resolved.config, clock })
+    const config = validConfig({ server, direct: { targets: [{ id: 'a', region: 'eu-central-1', modelId: 'm.m' }] }, auth: { keys: [{ name: 'ops', role: 'admin', secret: 'a-key-that-is-long' }], lockout: { failures: 3, lockMs: 30_000 } } })
+    const authenticator = createAuthenticator({ config: () => config, clock })
     const ask = (over: Partial<Credentials>): string => {
       const outcome = authenticator.authenticate({ remoteAddress: '203.0.113.7', host: 'router.example', forwarded: false, publicRead: false, ...over })
       if (outcome instanceof Promise) throw new Error('keys take no promise')

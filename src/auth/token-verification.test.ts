@@ -2,7 +2,7 @@
 import { createHmac, createPublicKey } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { resolveConfig } from '../config/resolve-config.ts'
+import { validConfig } from '../config/resolve-config.ts'
 import type { Config } from '../config/schema.ts'
 import { createVirtualClock, type VirtualClock } from '../runtime/virtual-clock.ts'
 import type { Authentication, Credentials } from './authenticate.ts'
@@ -18,13 +18,10 @@ let authenticator: Authenticator
 const remote: Credentials = { remoteAddress: '203.0.113.7', host: 'router.example', forwarded: false, publicRead: false }
 
 function configOf(jwt: object, more: object = {}): Config {
-  const raw = {
+  return validConfig({
     direct: { targets: [{ id: 'a', region: 'eu-central-1', modelId: 'm.m' }] },
     auth: { keys: [{ name: 'ops', role: 'admin', secret: 'a-key-that-is-long' }], jwt: { issuer: issuer.url, audience: 'hybrid-routing', claims: { tenant: 'tenant' }, ...jwt }, lockout: { failures: 1_000 }, ...more },
-  }
-  const resolved = resolveConfig(raw, {})
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  return resolved.config
+  })
 }
 
 const make = (jwt: object = {}, more: object = {}): Authenticator => {

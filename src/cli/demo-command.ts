@@ -4,7 +4,7 @@
  * operations. One operation of each type is submitted and shown, and then it keeps serving.
  */
 import { fixedConfig } from '../config/config-watcher.ts'
-import { ConfigError, resolveConfig } from '../config/resolve-config.ts'
+import { validConfig } from '../config/resolve-config.ts'
 import type { Config } from '../config/schema.ts'
 import { createDirectBedrockClient } from '../direct/direct-bedrock-client.ts'
 import { credentialsOf, directSettings } from '../service/component-settings.ts'
@@ -16,6 +16,7 @@ import { createOperationsServer } from '../operations-server/operations-server.t
 import { createSystemClock, type Clock } from '../runtime/clock.ts'
 import { startService, type Service } from '../service/serve.ts'
 import { listenFailure } from './emulator-command.ts'
+import { emulatorCredentials, emulatorKeys } from './emulator-credentials.ts'
 import { createServiceClient } from './service-client.ts'
 import { exitCode, type ExitCode, type Terminal } from './terminal.ts'
 import { untilStopped } from './until-stopped.ts'
@@ -38,7 +39,6 @@ const prompts: Readonly<Record<OperationType, string>> = {
 const modelPace = [{ kind: 'latency', firstTokenMs: { p50: 120, p99: 400 }, perTokenMs: { p50: 4, p99: 12 } }]
 
 const modelId = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'
-const emulatorKeys = { EMULATOR_KEY: 'emulator', EMULATOR_SECRET: 'emulator' }
 
 export async function demoCommand(options: DemoCommandOptions, terminal: Terminal): Promise<ExitCode> {
   const clock = createSystemClock()
@@ -67,7 +67,7 @@ export async function demoCommand(options: DemoCommandOptions, terminal: Termina
 /** @param mcpUrl of the operations MCP server; without it standard operations take their fallback */
 export function demoConfig(port: number, emulator: Pick<Emulator, 'urls'>, mcpUrl?: string): Config {
   const [frankfurt, ireland] = emulator.urls
-  const resolved = resolveConfig(
+  return validConfig(
     {
       server: { port },
       direct: {
@@ -76,7 +76,7 @@ export function demoConfig(port: number, emulator: Pick<Emulator, 'urls'>, mcpUr
           { id: 'ireland', region: 'eu-west-1', modelId, endpoint: ireland },
         ],
         allowedRegions: ['eu-*'],
-        credentials: { accessKeyId: '${EMULATOR_KEY}', secretAccessKey: '${EMULATOR_SECRET}' },
+        credentials: emulatorCredentials,
       },
       ...(mcpUrl === undefined
         ? {}
@@ -86,8 +86,6 @@ export function demoConfig(port: number, emulator: Pick<Emulator, 'urls'>, mcpUr
     },
     emulatorKeys,
   )
-  if ('errors' in resolved) throw new ConfigError(resolved.errors)
-  return resolved.config
 }
 
 interface DemoServer {

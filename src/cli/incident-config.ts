@@ -4,10 +4,11 @@
  * part where one is given, so that two files can be compared.
  */
 import type { JsonObject } from '../operation/converse.ts'
-import { ConfigError, resolveConfig } from '../config/resolve-config.ts'
+import { validConfig } from '../config/resolve-config.ts'
 import type { Config } from '../config/schema.ts'
 import { operationTypes, type Matrix } from '../operation/matrix.ts'
 import { placesOf, type Scenario } from '../simulate/scenario.ts'
+import { emulatorCredentials, emulatorKeys } from './emulator-credentials.ts'
 
 export interface IncidentAddresses {
   /** By the place's id. */
@@ -17,7 +18,6 @@ export interface IncidentAddresses {
 
 const modelId = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'
 const regions = ['eu-central-1', 'eu-west-1', 'eu-west-3', 'eu-north-1'] as const
-const emulatorKeys = { EMULATOR_KEY: 'emulator', EMULATOR_SECRET: 'emulator' }
 
 /**
  * @param addresses where the places listen; a simulation has none
@@ -30,13 +30,13 @@ export function incidentConfig(scenario: Scenario, addresses?: IncidentAddresses
 
 function resolved(scenario: Scenario, addresses: IncidentAddresses | undefined, routing: JsonObject): Config {
   const servers = placesOf(scenario, 'mcp').map(({ id }) => id)
-  const result = resolveConfig(
+  return validConfig(
     {
       server: { port: 0 },
       direct: {
         targets: placesOf(scenario, 'direct').map(({ id }, index) => ({ id, region: regions[index % regions.length], modelId, endpoint: addresses?.direct[id] ?? null })),
         allowedRegions: ['eu-*'],
-        credentials: { accessKeyId: '${EMULATOR_KEY}', secretAccessKey: '${EMULATOR_SECRET}' },
+        credentials: emulatorCredentials,
       },
       mcp: {
         servers: Object.fromEntries(servers.map((id) => [id, { url: addresses?.mcp[id] ?? 'http://127.0.0.1:9/mcp' }])),
@@ -48,8 +48,6 @@ function resolved(scenario: Scenario, addresses: IncidentAddresses | undefined, 
     },
     emulatorKeys,
   )
-  if ('errors' in result) throw new ConfigError(result.errors)
-  return result.config
 }
 
 function scaledMatrix(matrix: Matrix, scale: number): Matrix {

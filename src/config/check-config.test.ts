@@ -3,7 +3,7 @@ import type { Matrix } from '../operation/matrix.ts'
 import { runbookMatrix } from '../operation/matrix.ts'
 import type { PriceTable } from '../operation/cost.ts'
 import { directTimeouts, streamSilenceMs } from './derived-limits.ts'
-import { defaultConfig, formatFieldError, resolveConfig } from './resolve-config.ts'
+import { defaultConfig, formatFieldError, resolveConfig, validConfig } from './resolve-config.ts'
 
 const profile = 'eu.anthropic.claude-sonnet-5'
 const target = { id: 'frankfurt', region: 'eu-central-1', modelId: profile }
@@ -185,8 +185,8 @@ describe('defaults', () => {
     expect(matrix).toEqual(runbookMatrix)
   })
   test('one overridden cell leaves its row and the others as they are', () => {
-    const resolved = resolveConfig({ direct, routing: { matrix: { emergency: { latencyMs: 400 } } } }, {})
-    expect('config' in resolved ? resolved.config.routing.matrix : null).toEqual({ ...runbookMatrix, emergency: { ...runbookMatrix.emergency, latencyMs: 400 } })
+    const config = validConfig({ direct, routing: { matrix: { emergency: { latencyMs: 400 } } } })
+    expect(config.routing.matrix).toEqual({ ...runbookMatrix, emergency: { ...runbookMatrix.emergency, latencyMs: 400 } })
   })
   test('geographic profiles cost ten per cent more, and the table fits the cost’s type', () => {
     const prices: PriceTable = defaultConfig().direct.prices
@@ -202,11 +202,7 @@ describe('defaults', () => {
 })
 
 describe('times that follow the matrix', () => {
-  const scaled = (latencyMs: number) => {
-    const resolved = resolveConfig({ direct, routing: { matrix: { emergency: { latencyMs, hardTimeoutMs: latencyMs * 2 } } } }, {})
-    if ('errors' in resolved) throw new Error('not valid')
-    return resolved.config
-  }
+  const scaled = (latencyMs: number) => validConfig({ direct, routing: { matrix: { emergency: { latencyMs, hardTimeoutMs: latencyMs * 2 } } } })
   test.each([
     { latencyMs: 5_000, connectMs: 1_000, why: 'a fifth' },
     { latencyMs: 400, connectMs: 80, why: 'a fifth of a small requirement' },
@@ -216,9 +212,8 @@ describe('times that follow the matrix', () => {
     expect(directTimeouts(scaled(latencyMs), 'emergency')).toEqual({ connectMs, firstByteMs: latencyMs * 2, silenceMs: latencyMs })
   })
   test('what is configured holds', () => {
-    const resolved = resolveConfig({ direct: { ...direct, timeouts: { connectMs: 7, firstByteMs: 8 } }, routing: { streamSilenceMs: 9 } }, {})
-    if ('errors' in resolved) throw new Error('not valid')
-    expect(directTimeouts(resolved.config, 'background_task')).toEqual({ connectMs: 7, firstByteMs: 8, silenceMs: 9 })
-    expect(streamSilenceMs(resolved.config, 'emergency')).toBe(9)
+    const config = validConfig({ direct: { ...direct, timeouts: { connectMs: 7, firstByteMs: 8 } }, routing: { streamSilenceMs: 9 } })
+    expect(directTimeouts(config, 'background_task')).toEqual({ connectMs: 7, firstByteMs: 8, silenceMs: 9 })
+    expect(streamSilenceMs(config, 'emergency')).toBe(9)
   })
 })

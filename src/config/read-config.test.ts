@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { formatFieldError, resolveConfig } from './resolve-config.ts'
+import { formatFieldError, resolveConfig, validConfig } from './resolve-config.ts'
 
 const target = { id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-sonnet-5' }
 const direct = { targets: [target] }
@@ -90,28 +90,22 @@ describe('secrets are never shown', () => {
 })
 
 describe('references to the environment', () => {
-  function resolved(raw: unknown, env: Record<string, string>) {
-    const result = resolveConfig(raw, env)
-    if ('errors' in result) throw new Error(result.errors.map(formatFieldError).join('\n'))
-    return result.config
-  }
-
   test('numbers and flags become what the schema wants', () => {
-    const config = resolved({ direct, server: { port: '${PORT}' }, logs: { content: '${CONTENT:-true}' }, routing: { hedging: { budget: '${B}' } } }, { PORT: '9000', B: '0.25' })
+    const config = validConfig({ direct, server: { port: '${PORT}' }, logs: { content: '${CONTENT:-true}' }, routing: { hedging: { budget: '${B}' } } }, { PORT: '9000', B: '0.25' })
     expect([config.server.port, config.logs.content, config.routing.hedging.budget]).toEqual([9_000, true, 0.25])
   })
   test('a number is no flag and a flag is no number', () => {
     expect(faultsOf({ direct, server: { port: '${P}' }, logs: { content: '${C}' } }, { P: 'true', C: '1' })).toHaveLength(2)
   })
   test('a text keeps its digits', () => {
-    expect(resolved({ direct: { targets: [{ ...target, id: '${ID}' }] } }, { ID: '007' }).direct.targets[0]?.id).toBe('007')
+    expect(validConfig({ direct: { targets: [{ ...target, id: '${ID}' }] } }, { ID: '007' }).direct.targets[0]?.id).toBe('007')
   })
   test('an empty variable leaves out a member that may be null', () => {
-    expect(resolved({ direct: { targets: [{ ...target, endpoint: '${ENDPOINT:-}' }] } }, {}).direct.targets[0]?.endpoint).toBeNull()
+    expect(validConfig({ direct: { targets: [{ ...target, endpoint: '${ENDPOINT:-}' }] } }, {}).direct.targets[0]?.endpoint).toBeNull()
   })
   test('references inside an argument template are expanded, placeholders are not', () => {
     const mcp = { servers: { a: { url: 'http://h' } }, routes: { default: { servers: ['a'], tool: 't', arguments: { q: '{{prompt}}', list: ['${X}'] } } } }
-    expect(resolved({ direct, mcp }, { X: 'y' }).mcp.routes.default?.arguments).toEqual({ q: '{{prompt}}', list: ['y'] })
+    expect(validConfig({ direct, mcp }, { X: 'y' }).mcp.routes.default?.arguments).toEqual({ q: '{{prompt}}', list: ['y'] })
   })
   test('an argument template is bounded in depth', () => {
     let deep: unknown = 'x'

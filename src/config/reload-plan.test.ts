@@ -1,15 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { planReload } from './reload-plan.ts'
-import { resolveConfig } from './resolve-config.ts'
+import { validConfig } from './resolve-config.ts'
 import type { Config } from './schema.ts'
 
 const target = { id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-sonnet-5' }
 const keys = [{ name: 'ops', role: 'admin', secret: 'a-secret-that-is-long-enough' }]
 
 function config(raw: Record<string, unknown> = {}): Config {
-  const resolved = resolveConfig({ direct: { targets: [target] }, ...raw }, {})
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  return resolved.config
+  return validConfig({ direct: { targets: [target] }, ...raw })
 }
 
 describe('what a reload does', () => {

@@ -30,6 +30,13 @@ export function resolveConfig(raw: unknown, environment: Environment, overrides:
   return errors.length > 0 ? { errors: bounded(errors) } : { config, warnings }
 }
 
+/** The same for a value that the program made itself: its faults are an error. */
+export function validConfig(raw: unknown, environment: Environment = {}): Config {
+  const resolved = resolveConfig(raw, environment)
+  if ('errors' in resolved) throw new ConfigError(resolved.errors)
+  return resolved.config
+}
+
 /** Every default, and so no target and no server: what a reference page, a test or a `demo` begins with. */
 export function defaultConfig(): Config {
   return deepFreeze(readConfig(configNode, {}, {}).value) as Config

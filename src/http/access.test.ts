@@ -5,7 +5,8 @@ import { startCertifiedProvider, type CertifiedProvider } from '../auth/testing/
 import { handMade, startIssuer } from '../auth/testing/issuer.ts'
 import type { Step } from '../intake/testing/scripted-runner.ts'
 import type { Problem } from '../operation/problem.ts'
-import { speakHttp1, speakHttp2, startTestService, until, type TestService } from './testing/test-service.ts'
+import { until } from '../runtime/testing/eventually.ts'
+import { speakHttp1, speakHttp2, startTestService, type TestService } from './testing/test-service.ts'
 
 const answers: readonly Step[] = [{ afterMs: 0, text: 'yes' }, { afterMs: 0, succeed: true }]
 const body = { operation: 'infrastructure', prompt: 'x' }

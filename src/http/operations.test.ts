@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { Step } from '../intake/testing/scripted-runner.ts'
 import type { OperationResult } from '../operation/result.ts'
 import type { Operation } from '../operation/operation.ts'
-import { eventsOf, speakHttp1, speakHttp2, startTestService, until, type TestService } from './testing/test-service.ts'
+import { until } from '../runtime/testing/eventually.ts'
+import { eventsOf, speakHttp1, speakHttp2, startTestService, type TestService } from './testing/test-service.ts'
 
 const answers: readonly Step[] = [
   { afterMs: 0, text: 'Hello' },

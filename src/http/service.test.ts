@@ -5,9 +5,10 @@ import { problemCodes } from '../operation/problem.ts'
 import type { OperationResult } from '../operation/result.ts'
 import { connect } from 'node:net'
 import type { Step } from '../intake/testing/scripted-runner.ts'
+import { until } from '../runtime/testing/eventually.ts'
 import { openApiDocument } from './openapi.ts'
 import { errorsMarkdown } from './problem-reference.ts'
-import { eventsOf, speakHttp1, speakHttp2, speakRaw, startTestService, until, type Answer, type Ask, type TestService } from './testing/test-service.ts'
+import { eventsOf, speakHttp1, speakHttp2, speakRaw, startTestService, type Answer, type Ask, type TestService } from './testing/test-service.ts'
 
 const answers: readonly Step[] = [{ afterMs: 0, text: 'Hi' }, { afterMs: 0, succeed: true }]
 const body = { operation: 'standard_analysis', prompt: 'Hello' }

@@ -10,7 +10,8 @@ import { join } from 'node:path'
 import { connect as tlsConnect, type ConnectionOptions } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Step } from '../intake/testing/scripted-runner.ts'
-import { startTestService, until, type TestService } from './testing/test-service.ts'
+import { until } from '../runtime/testing/eventually.ts'
+import { startTestService, type TestService } from './testing/test-service.ts'
 import { readTlsFiles } from './tls-files.ts'
 
 const answers: readonly Step[] = [{ afterMs: 0, text: 'yes' }, { afterMs: 0, succeed: true }]

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createSystemClock, sleep } from '../runtime/clock.ts'
 import { createSeededRandom } from '../runtime/random.ts'
+import { until } from '../runtime/testing/eventually.ts'
 import { createMcpRouter } from './mcp-router.ts'
 import type { McpRouter, McpRouterOptions } from './mcp-router.ts'
 import type { McpSettings } from './settings.ts'
@@ -39,14 +40,6 @@ function viewOf(router: McpRouter) {
   const view = router.servers()[0]
   if (view === undefined) throw new Error('no server')
   return view
-}
-
-async function until(condition: () => boolean, limitMs = 8_000): Promise<void> {
-  const endMs = clock.monotonicMs() + limitMs
-  while (!condition()) {
-    if (clock.monotonicMs() > endMs) throw new Error('it did not come about')
-    await sleep(clock, 10)
-  }
 }
 
 describe('an HTTP server of the older wire', () => {

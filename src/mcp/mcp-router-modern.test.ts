@@ -12,6 +12,7 @@ import { createOperationsServer } from '../operations-server/operations-server.t
 import type { OperationsServer } from '../operations-server/operations-server.ts'
 import { createSystemClock, sleep } from '../runtime/clock.ts'
 import { createSeededRandom } from '../runtime/random.ts'
+import { until } from '../runtime/testing/eventually.ts'
 import { createMcpRouter } from './mcp-router.ts'
 import type { McpRouter } from './mcp-router.ts'
 import { anOperation, carry, faultOfEnd, textOfEnd } from './testing/attempts.ts'
@@ -38,14 +39,6 @@ async function operationsServer(execute: Execute, port = 0): Promise<{ readonly 
   const listening = await server.listen(port)
   closers.push(() => server.close())
   return { server, ...listening }
-}
-
-async function until(condition: () => boolean, limitMs = 8_000): Promise<void> {
-  const endMs = clock.monotonicMs() + limitMs
-  while (!condition()) {
-    if (clock.monotonicMs() > endMs) throw new Error('it did not come about')
-    await sleep(clock, 5)
-  }
 }
 
 const usage = { inputTokens: 3, outputTokens: 4, totalTokens: 7 }

@@ -3,11 +3,12 @@ import { fileURLToPath } from 'node:url'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Answer } from '../operation/converse.ts'
 import { createSystemClock, sleep } from '../runtime/clock.ts'
+import { until } from '../runtime/testing/eventually.ts'
 import type { Execute, ExecutionEnd, ExecutionOptions, ExecutionRequest } from './execution.ts'
 import { createOperationsServer } from './operations-server.ts'
 import type { OperationsServer } from './operations-server.ts'
+import { answerOf } from './testing/answers.ts'
 
 const clock = createSystemClock()
 const closers: (() => Promise<void>)[] = []
@@ -30,15 +31,6 @@ async function clientOf(url: string, mode: 'legacy' | 'auto'): Promise<Client> {
   return client
 }
 
-async function until(condition: () => boolean, limitMs = 5_000): Promise<void> {
-  const endMs = clock.monotonicMs() + limitMs
-  while (!condition()) {
-    if (clock.monotonicMs() > endMs) throw new Error('it did not come about')
-    await sleep(clock, 5)
-  }
-}
-
-const answerOf = (text: string): Answer => ({ message: { role: 'assistant', content: [{ text }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } })
 const echo: Execute = async (request) => ({ kind: 'answer', answer: answerOf(JSON.stringify(request.converse)) })
 const call = (args: Record<string, unknown>) => ({ name: 'execute_operation', arguments: { operationId: 'op_1', prompt: 'hello', ...args } })
 

@@ -7,8 +7,9 @@ import { createPathExecutor } from './adapters/path-executor.ts'
 import type { ExecutionOptions, ExecutionRequest } from './execution.ts'
 import { operationsServerLimits } from './limits.ts'
 import { createRememberedAnswers } from './remembered-answers.ts'
+import { answerOf } from './testing/answers.ts'
 
-const answer: Answer = { message: { role: 'assistant', content: [{ text: 'yes' }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } }
+const answer = answerOf('yes')
 const spend = { modelId: null, usage: answer.usage, estimated: false }
 const faultOf = (kind: Fault['kind']): AttemptEnd => ({ outcome: 'failed', fault: { kind, retryable: true, message: 'x' }, spend })
 const request: ExecutionRequest = { operationId: 'op_1', operation: 'infrastructure', priority: 'critical', converse: { messages: [{ role: 'user', content: [{ text: 'q' }] }] } }

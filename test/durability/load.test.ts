@@ -6,13 +6,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { fixedConfig } from '../../src/config/config-watcher.ts'
-import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator } from '../../src/emulator/emulator.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createOperationsServer } from '../../src/operations-server/operations-server.ts'
+import { answered } from '../../src/operations-server/testing/answers.ts'
 import { createSystemClock, sleep } from '../../src/runtime/clock.ts'
-import { startService } from '../../src/service/serve.ts'
+import { operationsServerAt, targetAt } from '../configuration.ts'
+import { startInProcess } from '../in-process-service.ts'
 
 it('a burst far beyond the concurrency of the MCP server waits in the queue, the urgent first', async () => {
   const clock = createSystemClock()
@@ -24,26 +24,12 @@ it('a burst far beyond the concurrency of the MCP server waits in the queue, the
     async execute(request) {
       order.push(request.priority)
       await sleep(clock, 50)
-      return { kind: 'answer', answer: { message: { role: 'assistant', content: [{ text: 'done' }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } } }
+      return answered('done')
     },
   })
   const { url } = await tools.listen(0)
   const folder = mkdtempSync(join(tmpdir(), 'hybrid-routing-load-'))
-  const resolved = resolveConfig(
-    {
-      server: { port: 0 },
-      direct: {
-        targets: [{ id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-haiku-4-5-20251001-v1:0', endpoint: emulator.url }],
-        credentials: { accessKeyId: '${KEY}', secretAccessKey: '${SECRET}' },
-      },
-      mcp: { servers: { ops: { url, concurrency: 2 } }, routes: { default: { servers: ['ops'], tool: 'execute_operation', carries: 'converse', repeatable: true } } },
-      store: { engine: 'sqlite', path: join(folder, 'store.db') },
-      logs: { level: 'fatal' },
-    },
-    { KEY: 'emulator', SECRET: 'emulator' },
-  )
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  const service = await startService({ config: fixedConfig(resolved.config), environment: {}, clock })
+  const service = await startInProcess({ targets: [targetAt(emulator.url)], mcp: operationsServerAt(url, { concurrency: 2 }), store: { engine: 'sqlite', path: join(folder, 'store.db') } }, { clock })
   onTestFinished(async () => {
     await service.stop()
     await tools.close()

@@ -2,14 +2,16 @@
  * Three services on one real Redis: each answers for what was submitted at any of them, and they stand in for one another.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fixedConfig } from '../../src/config/config-watcher.ts'
-import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator } from '../../src/emulator/emulator.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createOperationsServer } from '../../src/operations-server/operations-server.ts'
+import { answered } from '../../src/operations-server/testing/answers.ts'
 import { createSystemClock, sleep } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/service/serve.ts'
+import { eventually } from '../../src/runtime/testing/eventually.ts'
+import type { Service } from '../../src/service/serve.ts'
 import { startRedisServer, type RedisServer } from '../../src/store/testing/redis-server.ts'
+import { operationsServerAt, targetAt } from '../configuration.ts'
+import { startInProcess } from '../in-process-service.ts'
 
 const clock = createSystemClock()
 const emulator = createEmulator({ clock, seed: 1 })
@@ -29,7 +31,7 @@ const tools = createOperationsServer({
       onText?.(word, 0)
       await sleep(clock, 5)
     }
-    return { kind: 'answer', answer: { message: { role: 'assistant', content: [{ text: 'one two three' }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } } }
+    return answered('one two three')
   },
 })
 let redis: RedisServer
@@ -39,21 +41,8 @@ beforeAll(async () => {
   redis = await startRedisServer()
   await emulator.listen()
   const { url } = await tools.listen(0)
-  const resolved = resolveConfig(
-    {
-      server: { port: 0 },
-      direct: {
-        targets: [{ id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-haiku-4-5-20251001-v1:0', endpoint: emulator.url }],
-        credentials: { accessKeyId: '${KEY}', secretAccessKey: '${SECRET}' },
-      },
-      mcp: { servers: { ops: { url } }, routes: { default: { servers: ['ops'], tool: 'execute_operation', carries: 'converse', repeatable: true } } },
-      store: { engine: 'redis', url: redis.url },
-      logs: { level: 'fatal' },
-    },
-    { KEY: 'emulator', SECRET: 'emulator' },
-  )
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  for (let count = 0; count < 3; count += 1) services.push(await startService({ config: fixedConfig(resolved.config), environment: {}, clock }))
+  const own = { targets: [targetAt(emulator.url)], mcp: operationsServerAt(url), store: { engine: 'redis', url: redis.url } }
+  for (let count = 0; count < 3; count += 1) services.push(await startInProcess(own, { clock }))
 }, 120_000)
 
 afterAll(async () => {
@@ -76,16 +65,6 @@ async function read(index: number, id: string): Promise<OperationResult> {
   return (await (await fetch(`${at(index)}/v1/operations/${id}`)).json()) as OperationResult
 }
 
-async function until<Value>(look: () => Promise<Value>, good: (value: Value) => boolean, withinMs = 10_000): Promise<Value> {
-  const endMs = clock.monotonicMs() + withinMs
-  for (;;) {
-    const value = await look()
-    if (good(value)) return value
-    if (clock.monotonicMs() > endMs) throw new Error(`it did not come about: ${JSON.stringify(value)}`)
-    await sleep(clock, 20)
-  }
-}
-
 describe('three services on one Redis', () => {
   it('any of them answers for an asynchronous operation of any other', async () => {
     for (let index = 0; index < 6; index += 1) {
@@ -93,7 +72,7 @@ describe('three services on one Redis', () => {
       expect(answer.status).toBe(202)
       const { id } = JSON.parse(answer.text) as OperationResult
       expect(await read(index + 1, id)).toMatchObject({ id })
-      await until(() => read(index + 2, id), ({ status }) => status === 'succeeded')
+      await eventually(() => read(index + 2, id), ({ status }) => status === 'succeeded', 10_000)
     }
   })
 
@@ -125,12 +104,12 @@ describe('three services on one Redis', () => {
 
   it('a cancel at another one stops the work within a second', async () => {
     const { id } = JSON.parse((await post(0, { mode: 'async', operation: 'background_task', prompt: 'wait for it' })).text) as OperationResult
-    await until(async () => running.size, (count) => count === 1)
+    await eventually(() => running.size, (count) => count === 1, 10_000)
     const startMs = clock.monotonicMs()
     // Whoever has it, two of these three are others.
     const cancelled = (await (await fetch(`${at(1)}/v1/operations/${id}`, { method: 'DELETE' })).json()) as OperationResult
     expect(cancelled.status).toBe('cancelled')
-    await until(async () => running.size, (count) => count === 0, 1_000)
+    await eventually(() => running.size, (count) => count === 0, 1_000)
     expect(clock.monotonicMs() - startMs).toBeLessThan(1_000)
     for (const index of [0, 1, 2]) expect(await read(index, id)).toMatchObject({ status: 'cancelled' })
   })
@@ -146,6 +125,6 @@ describe('three services on one Redis', () => {
     } finally {
       redis.thaw()
     }
-    await until(async () => JSON.parse((await post(2, {})).text) as OperationResult, ({ route }) => route === 'mcp', 20_000)
+    await eventually(async () => JSON.parse((await post(2, {})).text) as OperationResult, ({ route }) => route === 'mcp', 20_000)
   }, 40_000)
 })

@@ -5,20 +5,22 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fixedConfig } from '../../src/config/config-watcher.ts'
-import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator } from '../../src/emulator/emulator.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createOperationsServer } from '../../src/operations-server/operations-server.ts'
+import { answered } from '../../src/operations-server/testing/answers.ts'
 import { createSystemClock, sleep } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/service/serve.ts'
+import { until } from '../../src/runtime/testing/eventually.ts'
+import type { Service } from '../../src/service/serve.ts'
 import { openStore, type Store } from '../../src/store/adapters/open-store.ts'
+import { operationsServerAt, targetAt } from '../configuration.ts'
+import { startInProcess } from '../in-process-service.ts'
 
 const clock = createSystemClock()
 const emulator = createEmulator({ clock, seed: 1 })
 const tools = createOperationsServer({
   clock,
-  execute: () => Promise.resolve({ kind: 'answer', answer: { message: { role: 'assistant', content: [{ text: 'over MCP' }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } } }),
+  execute: () => Promise.resolve(answered('over MCP')),
 })
 const told: string[] = []
 const receiver = createServer((request, response) => {
@@ -44,24 +46,17 @@ beforeAll(async () => {
   await emulator.listen()
   const { url } = await tools.listen(0)
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
-  const resolved = resolveConfig(
+  inside = await openStore({ engine: 'memory' }, clock)
+  service = await startInProcess(
     {
-      server: { port: 0 },
-      direct: {
-        targets: [{ id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-haiku-4-5-20251001-v1:0', endpoint: emulator.url }],
-        credentials: { accessKeyId: '${KEY}', secretAccessKey: '${SECRET}' },
-      },
-      mcp: { servers: { ops: { url } }, routes: { default: { servers: ['ops'], tool: 'execute_operation', carries: 'converse', repeatable: true } } },
+      targets: [targetAt(emulator.url)],
+      mcp: operationsServerAt(url),
       routing: { matrix: { background_task: { fallback: 'none' } } },
       callbacks: { secret: '${CALLBACK}', allowPrivateAddresses: true },
-      store: { engine: 'memory' },
-      logs: { level: 'fatal' },
     },
-    { KEY: 'emulator', SECRET: 'emulator', CALLBACK: 'a secret that is long enough' },
+    { clock, store: { queue: unreliable(inside.queue), state: unreliable(inside.state), close: () => inside.close() } },
+    { CALLBACK: 'a secret that is long enough' },
   )
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  inside = await openStore({ engine: 'memory' }, clock)
-  service = await startService({ config: fixedConfig(resolved.config), environment: {}, clock, store: { queue: unreliable(inside.queue), state: unreliable(inside.state), close: () => inside.close() } })
 })
 
 afterAll(async () => {
@@ -102,7 +97,7 @@ describe('with the store well', () => {
     const answer = await post({ operation: 'infrastructure', mode: 'async', callbackUrl: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/` })
     expect(answer.status).toBe(202)
     const { id } = resultOf(answer)
-    for (let look = 0; told.length === 0 && look < 200; look += 1) await sleep(clock, 20)
+    await until(() => told.length > 0)
     expect(JSON.parse(told[0] ?? '{}')).toMatchObject({ id, status: 'succeeded' })
     expect(await get(`/v1/operations/${id}`)).toMatchObject({ status: 200, body: { status: 'succeeded' } })
   })

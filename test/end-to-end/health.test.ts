@@ -8,14 +8,14 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { healthCommand } from '../../src/cli/health-command.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
-import { fixedConfig } from '../../src/config/config-watcher.ts'
-import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import { speakHttp1 } from '../../src/http/testing/test-service.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/service/serve.ts'
+import { eventually, until } from '../../src/runtime/testing/eventually.ts'
+import type { Service } from '../../src/service/serve.ts'
+import { model, targetAt } from '../configuration.ts'
+import { startInProcess } from '../in-process-service.ts'
 
-const model = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'
 let emulator: Emulator
 let service: Service
 let folder: string
@@ -34,24 +34,11 @@ afterEach(async () => {
 
 async function start(): Promise<Service> {
   const [first, second] = emulator.urls
-  const resolved = resolveConfig(
-    {
-      server: { port: 0 },
-      logs: { level: 'fatal' },
-      store: { engine: 'sqlite', path: join(folder, 'store.db') },
-      health: { intervalMs: 100, undecidedIntervalMs: 100, timeoutMs: 1_000, trustTrafficMs: 500 },
-      direct: {
-        targets: [
-          { id: 'frankfurt', region: 'eu-central-1', modelId: model, endpoint: first },
-          { id: 'ireland', region: 'eu-west-1', modelId: model, endpoint: second },
-        ],
-        credentials: { accessKeyId: '${EMULATOR}', secretAccessKey: '${EMULATOR}' },
-      },
-    },
-    { EMULATOR: 'emulator' },
-  )
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  return startService({ config: fixedConfig(resolved.config), environment: {}, log: { write: () => undefined, setLevel: () => undefined, flush: () => undefined } })
+  return startInProcess({
+    targets: [targetAt(first), targetAt(second, 'ireland', model, 'eu-west-1')],
+    store: { engine: 'sqlite', path: join(folder, 'store.db') },
+    health: { intervalMs: 100, undecidedIntervalMs: 100, timeoutMs: 1_000, trustTrafficMs: 500 },
+  })
 }
 
 interface Shown {
@@ -72,13 +59,8 @@ async function json<Body>(path: string): Promise<Body> {
 }
 
 async function becomes(status: string): Promise<Shown> {
-  const deadlineMs = performance.now() + 8_000
-  for (;;) {
-    const health = await json<Shown>('/health/detailed')
-    if (health.status === status) return health
-    if (performance.now() > deadlineMs) throw new Error(`the system is ${health.status}, not ${status}: ${JSON.stringify(health.components)}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+  const { seen } = await eventually(() => json<Shown>('/health/detailed'), (health) => health.status === status, 8_000)
+  return seen
 }
 
 function takeDown(...urls: readonly (string | undefined)[]): void {
@@ -174,8 +156,7 @@ describe('the figures of a running service', () => {
     await submit('emergency')
     await service.stop()
     service = await start()
-    const deadlineMs = performance.now() + 5_000
-    while (!(await json<{ complete: boolean }>('/metrics/performance')).complete && performance.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20))
+    await until(async () => (await json<{ complete: boolean }>('/metrics/performance')).complete)
     expect(await json('/metrics/performance')).toMatchObject({ operations: 1 })
     expect(await json('/metrics/performance?scope=instance')).toMatchObject({ operations: 0 })
   })

@@ -6,12 +6,13 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { fixedConfig } from '../../src/config/config-watcher.ts'
-import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/service/serve.ts'
+import { until } from '../../src/runtime/testing/eventually.ts'
+import type { Service } from '../../src/service/serve.ts'
 import { startRedisServer, type RedisServer } from '../../src/store/testing/redis-server.ts'
+import { targetAt } from '../configuration.ts'
+import { startInProcess } from '../in-process-service.ts'
 
 let emulator: Emulator
 let folder: string
@@ -30,20 +31,7 @@ afterEach(async () => {
 })
 
 async function start(store: object): Promise<Service> {
-  const resolved = resolveConfig(
-    {
-      server: { port: 0 },
-      logs: { level: 'fatal' },
-      store,
-      direct: {
-        targets: [{ id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-haiku-4-5-20251001-v1:0', endpoint: emulator.urls[0] }],
-        credentials: { accessKeyId: '${EMULATOR}', secretAccessKey: '${EMULATOR}' },
-      },
-    },
-    { EMULATOR: 'emulator' },
-  )
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  const service = await startService({ config: fixedConfig(resolved.config), environment: {}, log: { write: () => undefined, setLevel: () => undefined, flush: () => undefined } })
+  const service = await startInProcess({ targets: [targetAt(emulator.urls[0])], store })
   services.push(service)
   return service
 }
@@ -66,15 +54,6 @@ async function ask(service: Service, method: string, path: string, body?: object
 }
 
 const whatIsInForce = async (service: Service): Promise<readonly string[]> => ((await ask(service, 'GET', '/admin/status')).body['overrides'] as readonly { what: string }[]).map(({ what }) => what)
-
-async function until(condition: () => Promise<boolean>, withinMs: number): Promise<number> {
-  const startMs = performance.now()
-  while (!(await condition())) {
-    if (performance.now() - startMs > withinMs) throw new Error(`the condition did not come true within ${withinMs} ms`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  return performance.now() - startMs
-}
 
 const emergency = { operation: 'emergency', prompt: 'x' }
 const analysis = { operation: 'standard_analysis', prompt: 'x' }

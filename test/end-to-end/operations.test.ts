@@ -3,16 +3,16 @@
  * faults, over both HTTP versions.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fixedConfig } from '../../src/config/config-watcher.ts'
-import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
-import { eventsOf, speakHttp1, speakHttp2, until } from '../../src/http/testing/test-service.ts'
+import { eventsOf, speakHttp1, speakHttp2 } from '../../src/http/testing/test-service.ts'
 import type { Problem } from '../../src/operation/problem.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/service/serve.ts'
+import { until } from '../../src/runtime/testing/eventually.ts'
+import type { Service } from '../../src/service/serve.ts'
+import { model, targetAt } from '../configuration.ts'
+import { startInProcess } from '../in-process-service.ts'
 
-const model = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'
 let emulator: Emulator
 let service: Service
 let port: number
@@ -20,13 +20,7 @@ let port: number
 beforeAll(async () => {
   emulator = createEmulator({ clock: createSystemClock() })
   await emulator.listen()
-  const target = (id: string, modelId: string): object => ({ id, region: 'eu-central-1', modelId, endpoint: emulator.url })
-  const resolved = resolveConfig(
-    { server: { port: 0 }, store: { engine: 'memory' }, logs: { level: 'fatal' }, direct: { targets: [target('frankfurt', model), target('broken', 'fault.denied'), target('silent', 'fault.hang')], credentials: { accessKeyId: '${EMULATOR}', secretAccessKey: '${EMULATOR}' } } },
-    { EMULATOR: 'emulator' },
-  )
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  service = await startService({ config: fixedConfig(resolved.config), environment: {}, log: { write: () => undefined, setLevel: () => undefined, flush: () => undefined } })
+  service = await startInProcess({ targets: [targetAt(emulator.url), targetAt(emulator.url, 'broken', 'fault.denied'), targetAt(emulator.url, 'silent', 'fault.hang')] })
   port = Number(new URL(service.url).port)
 })
 afterAll(async () => {

@@ -4,11 +4,11 @@
  */
 import { spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { fixedConfig } from '../../src/config/config-watcher.ts'
-import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/service/serve.ts'
+import type { Service } from '../../src/service/serve.ts'
+import { targetAt } from '../configuration.ts'
+import { startInProcess } from '../in-process-service.ts'
 import { startPrometheus, type PrometheusServer } from './prometheus-server.ts'
 
 const viewer = 'the-key-of-prometheus'
@@ -20,19 +20,10 @@ let prometheus: PrometheusServer
 beforeAll(async () => {
   emulator = createEmulator({ clock: createSystemClock(), seed: 1 })
   await emulator.listen()
-  const target = (id: string, modelId: string): object => ({ id, region: 'eu-central-1', modelId, endpoint: emulator.url })
-  const resolved = resolveConfig(
-    {
-      server: { port: 0 },
-      logs: { level: 'fatal' },
-      store: { engine: 'memory' },
-      auth: { keys: [{ name: 'prometheus', role: 'viewer', secret: viewer }, { name: 'operator', role: 'operator', secret: operator }] },
-      direct: { targets: [target('frankfurt', 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'), target('broken', 'fault.denied')], credentials: { accessKeyId: '${EMULATOR}', secretAccessKey: '${EMULATOR}' } },
-    },
-    { EMULATOR: 'emulator' },
-  )
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  service = await startService({ config: fixedConfig(resolved.config), environment: {}, log: { write: () => undefined, setLevel: () => undefined, flush: () => undefined } })
+  service = await startInProcess({
+    targets: [targetAt(emulator.url), targetAt(emulator.url, 'broken', 'fault.denied')],
+    auth: { keys: [{ name: 'prometheus', role: 'viewer', secret: viewer }, { name: 'operator', role: 'operator', secret: operator }] },
+  })
   prometheus = await startPrometheus(service.url, viewer)
 }, 180_000)
 

@@ -8,12 +8,12 @@
 import { channel } from 'node:diagnostics_channel'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fixedConfig } from '../../src/config/config-watcher.ts'
-import { resolveConfig } from '../../src/config/resolve-config.ts'
 import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
-import { startService, type Service } from '../../src/service/serve.ts'
+import type { Service } from '../../src/service/serve.ts'
+import { targetAt } from '../configuration.ts'
+import { startInProcess } from '../in-process-service.ts'
 
 type Needs = 'public' | 'viewer' | 'operator' | 'admin'
 
@@ -125,29 +125,6 @@ let service: Service
 beforeAll(async () => {
   emulator = createEmulator({ clock: createSystemClock(), faults: [{ kind: 'hang' }] })
   await emulator.listen()
-  const resolved = resolveConfig(
-    {
-      server: { port: 0 },
-      logs: { level: 'fatal' },
-      store: { engine: 'memory' },
-      auth: {
-        publicHealth: false,
-        lockout: { failures: 0 },
-        keys: [
-          { name: 'viewer', role: 'viewer', secret: 'viewer-key' },
-          { name: 'operator', role: 'operator', secret: 'operator-key', tenant: 'acme' },
-          { name: 'stranger', role: 'operator', secret: 'stranger-key', tenant: 'other' },
-          { name: 'admin', role: 'admin', secret: 'admin-key' },
-        ],
-      },
-      direct: {
-        targets: [{ id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-haiku-4-5-20251001-v1:0', endpoint: emulator.url }],
-        credentials: { accessKeyId: '${EMULATOR}', secretAccessKey: '${EMULATOR}' },
-      },
-    },
-    { EMULATOR: 'emulator' },
-  )
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
   // Fastify tells of every server as it is made: earlier than any route, so that none can slip by.
   const creation = channel('fastify.initialization')
   const listen = (message: unknown): void => {
@@ -158,7 +135,19 @@ beforeAll(async () => {
   }
   creation.subscribe(listen)
   try {
-    service = await startService({ config: fixedConfig(resolved.config), environment: {}, log: { write: () => undefined, setLevel: () => undefined, flush: () => undefined } })
+    service = await startInProcess({
+      targets: [targetAt(emulator.url)],
+      auth: {
+        publicHealth: false,
+        lockout: { failures: 0 },
+        keys: [
+          { name: 'viewer', role: 'viewer', secret: 'viewer-key' },
+          { name: 'operator', role: 'operator', secret: 'operator-key', tenant: 'acme' },
+          { name: 'stranger', role: 'operator', secret: 'stranger-key', tenant: 'other' },
+          { name: 'admin', role: 'admin', secret: 'admin-key' },
+        ],
+      },
+    })
   } finally {
     creation.unsubscribe(listen)
   }

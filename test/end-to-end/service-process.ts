@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { emulatorKeys } from '../../src/cli/emulator-credentials.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 
 export interface Spoken {
@@ -27,15 +28,12 @@ export interface ServiceProcess {
 }
 
 const main = resolve(import.meta.dirname, '../../src/main.ts')
-/** What the configuration's `${EMULATOR}` stands for: key and secret of the AWS emulator. */
-const environment = { EMULATOR: 'emulator' }
-export const emulatorCredentials = { accessKeyId: '${EMULATOR}', secretAccessKey: '${EMULATOR}' } as const
 
 /** Resolves when it listens. */
 export async function startServiceProcess(folder: string, name: string, config: object): Promise<ServiceProcess> {
   const file = join(folder, `${name}.json`)
   writeFileSync(file, JSON.stringify(config))
-  const child = spawn(process.execPath, [main, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], ...environment } })
+  const child = spawn(process.execPath, [main, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], ...emulatorKeys } })
   const gone = once(child, 'exit')
   let log = ''
   child.stderr.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-20_000)))
@@ -73,17 +71,5 @@ export async function startServiceProcess(folder: string, name: string, config: 
       child.kill('SIGKILL')
       await gone
     },
-  }
-}
-
-/** Waits until a look says so; the last look is in the message when it takes too long. */
-export async function eventually<Seen>(look: () => Promise<Seen>, isSo: (seen: Seen) => boolean, withinMs: number): Promise<{ readonly seen: Seen; readonly tookMs: number }> {
-  const startMs = performance.now()
-  for (;;) {
-    const seen = await look()
-    const tookMs = performance.now() - startMs
-    if (isSo(seen)) return { seen, tookMs }
-    if (tookMs > withinMs) throw new Error(`not within ${withinMs} ms; last seen: ${JSON.stringify(seen)}`)
-    await new Promise((again) => setTimeout(again, 20))
   }
 }

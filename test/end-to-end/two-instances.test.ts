@@ -5,106 +5,39 @@
  * The AWS emulator, the operations MCP server and the receiver of pages run here and outlive the killed process. The tests
  * are one story in order: the last one kills an instance.
  */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runbookRules } from '../../src/alerts/rules.ts'
-import { createEmulator, type Emulator } from '../../src/emulator/emulator.ts'
 import { eventsOf } from '../../src/http/testing/test-service.ts'
 import { isFinal, type OperationResult } from '../../src/operation/result.ts'
-import type { ExecutionEnd } from '../../src/operations-server/execution.ts'
-import { createOperationsServer, type OperationsServer } from '../../src/operations-server/operations-server.ts'
 import { createSystemClock } from '../../src/runtime/clock.ts'
+import { eventually } from '../../src/runtime/testing/eventually.ts'
 import { startRedisServer, type RedisServer } from '../../src/store/testing/redis-server.ts'
-import { emulatorCredentials, eventually, startServiceProcess, type ServiceProcess } from './service-process.ts'
+import { model, targetAt } from '../configuration.ts'
+import { openOutsideWorld, type OutsideWorld } from './outside-world.ts'
+import { startServiceProcess, type ServiceProcess } from './service-process.ts'
 
-const model = 'eu.anthropic.claude-haiku-4-5-20251001-v1:0'
 const clock = createSystemClock()
 
-interface Page {
-  readonly event: string
-  readonly dedupKey: string
-  readonly alerts: readonly { readonly id: string; readonly rule: string }[]
-}
-
 let redis: RedisServer
-let emulator: Emulator
-let tools: OperationsServer
+let world: OutsideWorld
 let folder: string
 let first: ServiceProcess
 let second: ServiceProcess
-/** Calls of the tool that have not been answered, by operation; answered when it is told to. */
-const held = new Map<string, () => void>()
-const asked = new Map<string, number>()
-let holds = false
-const pages: Page[] = []
-const pager = createServer((request, response) => {
-  let body = ''
-  request.on('data', (chunk: Buffer) => (body += chunk.toString()))
-  request.on('end', () => {
-    pages.push(JSON.parse(body) as Page)
-    response.writeHead(204).end()
-  })
-})
 
 beforeAll(async () => {
-  emulator = createEmulator({ clock, seed: 1, faults: [{ kind: 'latency', firstTokenMs: { p50: 20, p99: 40 }, perTokenMs: { p50: 1, p99: 2 } }] })
-  tools = createOperationsServer({
-    clock,
-    execute: ({ operationId }, { signal }) =>
-      new Promise<ExecutionEnd>((resolve) => {
-        asked.set(operationId, (asked.get(operationId) ?? 0) + 1)
-        const answer = (): void => {
-          held.delete(operationId)
-          resolve({ kind: 'answer', answer: { message: { role: 'assistant', content: [{ text: `done ${operationId}` }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } } })
-        }
-        if (!holds) return answer()
-        held.set(operationId, answer)
-        signal.addEventListener('abort', () => {
-          held.delete(operationId)
-          resolve({ kind: 'cancelled' })
-        })
-      }),
-  })
-  await new Promise<void>((resolve) => pager.listen(0, '127.0.0.1', resolve))
-  const [server, { url: toolsUrl }] = await Promise.all([startRedisServer(), tools.listen(0), emulator.listen()])
-  redis = server
+  ;[redis, world] = await Promise.all([startRedisServer(), openOutsideWorld(clock, [{ kind: 'latency', firstTokenMs: { p50: 20, p99: 40 }, perTokenMs: { p50: 1, p99: 2 } }])])
   folder = mkdtempSync(join(tmpdir(), 'hybrid-routing-two-'))
-  const config = {
-    server: { port: 0 },
-    logs: { level: 'error' },
-    store: { engine: 'redis', url: redis.url },
-    direct: {
-      targets: [
-        { id: 'frankfurt', region: 'eu-central-1', modelId: model, endpoint: emulator.url },
-        { id: 'silent', region: 'eu-central-1', modelId: 'fault.hang', endpoint: emulator.url },
-      ],
-      credentials: emulatorCredentials,
-    },
-    mcp: { servers: { ops: { url: toolsUrl } }, routes: { default: { servers: ['ops'], tool: 'execute_operation', carries: 'converse', repeatable: true } } },
-    // A route that is slow to answer is not helped by the other one: what is held stays where it is.
-    routing: { matrix: { background_task: { fallback: 'none' } } },
-    health: { intervalMs: 200, undecidedIntervalMs: 100, timeoutMs: 1_000, trustTrafficMs: 500 },
-    alerts: {
-      tickMs: 200,
-      notify: [{ type: 'webhook', url: `http://127.0.0.1:${(pager.address() as AddressInfo).port}/page` }],
-      // One cause of a page, so that what is counted is what the instances do and not what the rules say.
-      rules: Object.fromEntries(runbookRules.map(({ name }) => [name, name === 'direct-bedrock-unavailable' ? { forMs: 400, clearMs: 400 } : { enabled: false }])),
-    },
-  }
+  const { url } = world.emulator
+  const config = world.config({ store: { engine: 'redis', url: redis.url }, targets: [targetAt(url), targetAt(url, 'silent', 'fault.hang')] })
   ;[first, second] = await Promise.all([startServiceProcess(folder, 'first', config), startServiceProcess(folder, 'second', config)])
 }, 180_000)
 
 afterAll(async () => {
   await Promise.all([first?.kill(), second?.kill()])
-  await tools.close()
-  await emulator.close()
+  await world.close()
   await redis.stop()
-  pager.closeAllConnections()
-  pager.close()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -147,13 +80,13 @@ describe('an operation', () => {
   })
 
   it('over MCP is cancelled through the other too, and its tool call with it', async () => {
-    holds = true
+    world.holds = true
     const id = await first.submit({ operation: 'background_task' })
-    await eventually(() => Promise.resolve(held.has(id)), (isHeld) => isHeld, 10_000)
+    await eventually(() => world.held.has(id), (isHeld) => isHeld, 10_000)
     const { other } = await whereItRuns()
     await other.ask('DELETE', `/v1/operations/${id}`)
-    await eventually(() => Promise.resolve(held.has(id)), (isHeld) => !isHeld, 1_000)
-    holds = false
+    await eventually(() => world.held.has(id), (isHeld) => !isHeld, 1_000)
+    world.holds = false
     expect(await other.result(id)).toMatchObject({ status: 'cancelled' })
   })
 
@@ -230,27 +163,27 @@ async function activeAlerts(service: ServiceProcess): Promise<readonly Alert[]> 
 
 describe('an alert', () => {
   it('of two instances is one page; whoever acknowledges it, both know', async () => {
-    emulator.faults.set([{ kind: 'refused' }])
+    world.emulator.faults.set([{ kind: 'refused' }])
     const firing = await Promise.all([first, second].map((service) => eventually(() => activeAlerts(service), (alerts) => alerts.some(({ status }) => status === 'firing'), 15_000)))
     const ids = firing.map(({ seen }) => seen.map(({ id }) => id))
     expect(ids[0]).toHaveLength(1)
     expect(ids[0]).toEqual(ids[1])
-    await eventually(() => Promise.resolve(pages), (told) => told.length > 0, 5_000)
+    await eventually(() => world.pages, (told) => told.length > 0, 5_000)
     const id = ids[0]?.[0] ?? ''
 
     // The automatic action is the alert's, taken once and visible at both.
     for (const service of [first, second]) await eventually(() => service.read<Status>('/admin/status'), ({ overrides }) => overrides.some(({ automatic }) => automatic), 2_000)
     expect((await second.ask('POST', `/health/alerts/${id}/acknowledge`, {})).status).toBe(200)
     await eventually(() => activeAlerts(first), (alerts) => alerts.some(({ status }) => status === 'acknowledged'), 2_000)
-    await eventually(() => Promise.resolve(pages), (told) => told.some(({ event }) => event === 'acknowledged'), 5_000)
+    await eventually(() => world.pages, (told) => told.some(({ event }) => event === 'acknowledged'), 5_000)
     // A receiver joins repeats by the key; here there are none to join.
-    expect(pages.map(({ event }) => event)).toEqual(['firing', 'acknowledged'])
-    expect(new Set(pages.map(({ dedupKey }) => dedupKey)).size).toBe(1)
+    expect(world.pages.map(({ event }) => event)).toEqual(['firing', 'acknowledged'])
+    expect(new Set(world.pages.map(({ dedupKey }) => dedupKey)).size).toBe(1)
 
-    emulator.faults.set([])
+    world.emulator.faults.set([])
     for (const service of [first, second]) await eventually(() => activeAlerts(service), (alerts) => alerts.length === 0, 15_000)
-    await eventually(() => Promise.resolve(pages), (told) => told.length === 3, 5_000)
-    expect(pages.map(({ event }) => event)).toEqual(['firing', 'acknowledged', 'resolved'])
+    await eventually(() => world.pages, (told) => told.length === 3, 5_000)
+    expect(world.pages.map(({ event }) => event)).toEqual(['firing', 'acknowledged', 'resolved'])
     for (const service of [first, second]) await eventually(() => service.read<Status>('/admin/status'), ({ overrides }) => overrides.length === 0, 2_000)
     const { records } = await second.read<Trail>('/admin/audit?kind=automatic&limit=100')
     expect(records).toHaveLength(2)
@@ -273,42 +206,42 @@ describe('when one of them is killed', () => {
   it('the other takes over what it held, evaluates the alerts, speaks for what it did, and goes on with the audit', async () => {
     // Each has something to tell of, whoever claimed the messages before.
     for (const service of [first, second]) expect((await service.ask('POST', '/v1/operations', { operation: 'emergency', prompt: 'x', modelId: model, maxTokens: 16 })).status).toBe(200)
-    emulator.faults.set([{ kind: 'refused' }])
+    world.emulator.faults.set([{ kind: 'refused' }])
     const { seen: firing } = await eventually(() => activeAlerts(first), (alerts) => alerts.some(({ status }) => status === 'firing'), 15_000)
-    await eventually(() => Promise.resolve(pages), (told) => told.at(-1)?.event === 'firing', 5_000)
+    await eventually(() => world.pages, (told) => told.at(-1)?.event === 'firing', 5_000)
     // The one that evaluates is killed: that is the harder case.
     const role = async (service: ServiceProcess): Promise<string | undefined> => (await service.read<Parts>('/health/component/alert-manager')).details.parts.find((part) => part.role !== undefined)?.role
     const { seen: roles } = await eventually(() => Promise.all([role(first), role(second)]), (both) => both.includes('evaluating') && both.includes('standing_by'), 5_000)
     const [victim, survivor] = roles[0] === 'evaluating' ? [first, second] : [second, first]
 
-    holds = true
+    world.holds = true
     const ofTheVictim = await count(victim, 'instance')
     const keyed = victim.ask('POST', '/v1/operations', { operation: 'background_task', prompt: 'keyed' }, { 'idempotency-key': 'outlives' }).catch(() => undefined)
     // Either of them may be quicker to claim a message: until this one has some, there are more.
     const ids: string[] = []
     while (ids.length < 4 || (ids.length < 16 && (await inFlight(victim)) < 3)) ids.push(await victim.submit({ operation: 'background_task' }))
-    await eventually(() => Promise.resolve(held.size), (size) => size === ids.length + 1, 10_000)
+    await eventually(() => world.held.size, (size) => size === ids.length + 1, 10_000)
     expect(await inFlight(victim)).toBeGreaterThanOrEqual(3)
     await untilFiguresAreWritten(victim)
-    const before = asked.size
+    const before = world.asked.size
     await victim.kill()
     await keyed
-    holds = false
-    for (const answer of held.values()) answer()
+    world.holds = false
+    for (const answer of world.held.values()) answer()
 
     // Its lease of the alerts is over within moments.
     await eventually(() => role(survivor), (now) => now === 'evaluating', 10_000)
     expect(await activeAlerts(survivor)).toMatchObject([{ id: firing[0]?.id, status: 'firing' }])
-    emulator.faults.set([])
-    await eventually(() => Promise.resolve(pages), (told) => told.at(-1)?.event === 'resolved', 15_000)
-    expect(pages.at(-1)).toMatchObject({ alerts: [{ id: firing[0]?.id }] })
-    expect(new Set(pages.map(({ dedupKey }) => dedupKey)).size).toBe(1)
+    world.emulator.faults.set([])
+    await eventually(() => world.pages, (told) => told.at(-1)?.event === 'resolved', 15_000)
+    expect(world.pages.at(-1)).toMatchObject({ alerts: [{ id: firing[0]?.id }] })
+    expect(new Set(world.pages.map(({ dedupKey }) => dedupKey)).size).toBe(1)
 
     const { seen, tookMs } = await eventually(() => Promise.all(ids.map((id) => survivor.result(id))), (results) => results.every(({ status }) => isFinal(status)), 40_000)
     expect(seen.map(({ status }) => status)).toEqual(ids.map(() => 'succeeded'))
     expect(tookMs).toBeLessThan(30_000)
     // Nothing new was asked for: what came again came under its own name, by which the tool's server knows it.
-    expect(asked.size).toBe(before)
+    expect(world.asked.size).toBe(before)
 
     const repeated = await survivor.ask('POST', '/v1/operations', { operation: 'background_task', prompt: 'keyed' }, { 'idempotency-key': 'outlives' })
     expect([repeated.status, JSON.parse(repeated.text)]).toMatchObject([200, { status: 'succeeded' }])

@@ -14,6 +14,7 @@ import { join, resolve } from 'node:path'
 import { createEmulator } from '../../src/emulator/emulator.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createOperationsServer } from '../../src/operations-server/operations-server.ts'
+import { answered } from '../../src/operations-server/testing/answers.ts'
 import { createSystemClock, sleep, type Clock } from '../../src/runtime/clock.ts'
 
 export interface KillFigures {
@@ -52,7 +53,7 @@ export async function killAndRestart(kills: number, random: () => number): Promi
       asked.set(request.operationId, (asked.get(request.operationId) ?? 0) + 1)
       await sleep(clock, 5 + 300 * random())
       const text = `done ${request.operationId}`
-      return { kind: 'answer', answer: { message: { role: 'assistant', content: [{ text }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } } }
+      return answered(text)
     },
   })
   const { url: toolsUrl } = await tools.listen(0)

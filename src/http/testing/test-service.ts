@@ -6,7 +6,7 @@ import { request as http1Request } from 'node:http'
 import { connect as http2Connect } from 'node:http2'
 import { connect } from 'node:net'
 import { createAuthenticator } from '../../auth/authenticator.ts'
-import { resolveConfig } from '../../config/resolve-config.ts'
+import { validConfig } from '../../config/resolve-config.ts'
 import { createDeadLetters } from '../../intake/adapters/dead-letters.ts'
 import { createIntake, type Intake } from '../../intake/intake.ts'
 import { createDurableWork } from '../../intake/testing/durable-work.ts'
@@ -41,9 +41,7 @@ export interface TestService {
 }
 
 export async function startTestService(script: (operation: Operation) => readonly Step[], config: object = {}): Promise<TestService> {
-  const resolved = resolveConfig({ server: { port: 0 }, direct: { targets: [{ id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-haiku-4-5-20251001-v1:0' }] }, ...config }, {})
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  const current = resolved.config
+  const current = validConfig({ server: { port: 0 }, direct: { targets: [{ id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-haiku-4-5-20251001-v1:0' }] }, ...config })
   const clock = createSystemClock()
   const ids = createIds(clock)
   const internalErrors: unknown[] = []
@@ -222,12 +220,4 @@ export function eventsOf(text: string): readonly SeenEvent[] {
       const id = lines.get('id')
       return { ...(id === undefined ? {} : { id: Number(id) }), event: lines.get('event') ?? '', data: JSON.parse(lines.get('data') ?? 'null') as Readonly<Record<string, unknown>> }
     })
-}
-
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error('the condition did not come true')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }

@@ -4,7 +4,7 @@
  */
 import { createAuditTrail, type AuditTrail } from '../../audit/audit-trail.ts'
 import { createSeal } from '../../audit/adapters/seal.ts'
-import { resolveConfig } from '../../config/resolve-config.ts'
+import { validConfig } from '../../config/resolve-config.ts'
 import type { Config } from '../../config/schema.ts'
 import type { SystemEvent } from '../../operation/system-event.ts'
 import { createEventStream, type EventStream } from '../../runtime/event-stream.ts'
@@ -55,16 +55,11 @@ export interface Instance {
 export const benchConfig: Config = configOf({})
 
 export function configOf(raw: object): Config {
-  const resolved = resolveConfig(
-    {
-      direct: { targets: [{ id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-haiku-4-5-20251001-v1:0' }] },
-      mcp: { servers: { ops: { url: 'http://127.0.0.1:9/mcp' } }, routes: { default: { servers: ['ops'], tool: 'execute_operation', carries: 'converse', repeatable: true } } },
-      ...raw,
-    },
-    {},
-  )
-  if ('errors' in resolved) throw new Error(JSON.stringify(resolved.errors))
-  return resolved.config
+  return validConfig({
+    direct: { targets: [{ id: 'frankfurt', region: 'eu-central-1', modelId: 'eu.anthropic.claude-haiku-4-5-20251001-v1:0' }] },
+    mcp: { servers: { ops: { url: 'http://127.0.0.1:9/mcp' } }, routes: { default: { servers: ['ops'], tool: 'execute_operation', carries: 'converse', repeatable: true } } },
+    ...raw,
+  })
 }
 
 export function recordingPorts(asked: string[], effects: Effect[]): LeverPorts {

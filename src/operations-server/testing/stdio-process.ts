@@ -5,6 +5,7 @@
 import { textOf } from '../../operation/converse.ts'
 import { createSystemClock, sleep } from '../../runtime/clock.ts'
 import { createOperationsServer } from '../operations-server.ts'
+import { answered } from './answers.ts'
 
 const clock = createSystemClock()
 const server = createOperationsServer({
@@ -16,10 +17,7 @@ const server = createOperationsServer({
       options.onText?.(index === 0 ? word : ` ${word}`, 0)
       await sleep(clock, 2)
     }
-    return {
-      kind: 'answer',
-      answer: { message: { role: 'assistant', content: [{ text }] }, stopReason: 'end_turn', usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } },
-    }
+    return answered(text)
   },
 })
 await server.serveStdio()
