@@ -38,6 +38,8 @@ export const mcpLimits = Object.freeze({
   stableAfterMs: 10_000,
   /** A tool list older than this is read again with the next check: tools come and go. */
   toolsExpiryMs: 300_000,
+  /** Between two listings that a server's own notifications ask for: one that notifies without end is not listed without end. */
+  toolsRenewalMs: 250,
   /** A stdio server has this long to leave after its input was closed, before SIGTERM. */
   stdioLeaveMs: 300,
   /** And this long after SIGTERM, before SIGKILL. */

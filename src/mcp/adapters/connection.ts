@@ -7,6 +7,7 @@ import { Client } from '@modelcontextprotocol/client'
 import type { DiscoverResult, Tool } from '@modelcontextprotocol/client'
 import { sleep } from '../../runtime/clock.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import type { Random } from '../../runtime/random.ts'
 import { version } from '../../runtime/version.ts'
 import { mcpLimits } from '../limits.ts'
 import type { EraVerdict } from '../reconnect.ts'
@@ -18,6 +19,7 @@ import { createStdioTransport } from './stdio-transport.ts'
 import type { StdioTransport } from './stdio-transport.ts'
 import { createTokenReader } from './token-source.ts'
 import type { Environment } from './token-source.ts'
+import { subscribeToTools } from './tool-subscription.ts'
 
 export type ServerEra = EraVerdict<DiscoverResult>['era']
 
@@ -37,14 +39,18 @@ export interface Connection {
 
 export interface ConnectDependencies {
   readonly clock: Clock
+  readonly random: Random
   readonly http: HttpConnections
   readonly environment: Environment
   readonly connectTimeoutMs: number
   readonly probeTimeoutMs: number
+  readonly checkTimeoutMs: number
 }
 
 export interface ConnectionEvents {
   onClose(): void
+  /** The server says that its tools are others now, or may be. */
+  onToolsChanged(): void
 }
 
 export interface PendingConnection {
@@ -74,7 +80,9 @@ export function connect(settings: McpServerSettings, era: ServerEra | null, depe
   const transport = stdio ?? httpTransport
   if (transport === null) throw new Error('a server is reached over stdio or over HTTP')
 
+  let unsubscribe = (): void => undefined
   const close = async (): Promise<void> => {
+    unsubscribe()
     if (httpTransport?.sessionId !== undefined) {
       const waiting = new AbortController()
       // A server that is gone must not hold up the closing; a session that stays behind expires there.
@@ -94,6 +102,7 @@ export function connect(settings: McpServerSettings, era: ServerEra | null, depe
       throw error
     }
     Object.assign(client, { onclose: () => events.onClose() })
+    unsubscribe = subscribeToTools(client, { clock, random: dependencies.random, timeoutMs: dependencies.checkTimeoutMs, onChanged: () => events.onToolsChanged() })
     const discover = client.getDiscoverResult()
     const modern = client.getProtocolEra() === 'modern'
     return {

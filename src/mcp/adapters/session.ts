@@ -7,8 +7,8 @@
  */
 import type { Tool } from '@modelcontextprotocol/client'
 import type { Fault } from '../../operation/fault.ts'
+import { sleep } from '../../runtime/clock.ts'
 import type { CancelSchedule } from '../../runtime/clock.ts'
-import type { Random } from '../../runtime/random.ts'
 import { classifyFailure } from '../fault-classifier.ts'
 import type { McpFailure } from '../fault-classifier.ts'
 import { mcpLimits } from '../limits.ts'
@@ -23,8 +23,6 @@ import { failureOf } from './sdk-errors.ts'
 export interface SessionOptions extends ConnectDependencies {
   readonly name: string
   readonly settings: McpServerSettings
-  readonly random: Random
-  readonly checkTimeoutMs: number
   readonly checkIntervalMs: number
   readonly eraExpiryMs: number
   /** Asked at every check: routes change without the server changing. */
@@ -87,6 +85,10 @@ export function createSession(options: SessionOptions): Session {
   let running: Promise<void> | null = null
   let cancelTick: CancelSchedule | null = null
   let lastStdio: PendingConnection['stdio'] = null
+  /** What the server said about its tools so far, in number: a listing that was asked for before the last word may be out of date. */
+  let changes = 0
+  let renewing: Connection | null = null
+  let renewedAtMs = -Infinity
   const closings = new Set<Promise<void>>()
 
   /** Asked after a wait, when the state may be any again. */
@@ -147,6 +149,9 @@ export function createSession(options: SessionOptions): Session {
       onClose: () => {
         if (connection !== null) lost(connection, connection.stdio?.oversized() === true ? { type: 'oversized' } : { type: 'connection_lost' })
       },
+      onToolsChanged: () => {
+        if (connection !== null) renewTools(connection)
+      },
     })
     if (state.kind === 'connecting') state = { ...state, pending }
     lastStdio = pending.stdio
@@ -162,6 +167,7 @@ export function createSession(options: SessionOptions): Session {
   const establish = async (): Promise<ReadyConnection | McpFailure> => {
     const known = believed(verdict, clock.monotonicMs(), options.eraExpiryMs)
     const startedMs = clock.monotonicMs()
+    const seen = changes
     try {
       let ready: ReadyConnection
       try {
@@ -184,6 +190,7 @@ export function createSession(options: SessionOptions): Session {
       lastCheck = { atMs: clock.nowMs(), responseTimeMs: nowMs - startedMs }
       state = { kind: 'ready', ...ready, atMs: nowMs, listedAtMs: nowMs }
       judgeTools(ready.tools)
+      if (seen !== changes) renewTools(ready.connection)
       scheduleTick()
       return ready
     } catch (error) {
@@ -208,6 +215,35 @@ export function createSession(options: SessionOptions): Session {
     return ready
   }
 
+  /** At once, and once more when they change while they are read; a server that notifies without end is read now and then. */
+  const renewTools = (connection: Connection): void => {
+    changes += 1
+    if (renewing === connection) return
+    renewing = connection
+    const renew = async (): Promise<void> => {
+      for (;;) {
+        await sleep(clock, Math.max(0, renewedAtMs + mcpLimits.toolsRenewalMs - clock.monotonicMs()))
+        if (state.kind !== 'ready' || state.connection !== connection) return
+        const seen = changes
+        renewedAtMs = clock.monotonicMs()
+        const tools = await connection.listTools(options.checkTimeoutMs)
+        if (state.kind !== 'ready' || state.connection !== connection) return
+        state = { ...state, tools, listedAtMs: clock.monotonicMs() }
+        judgeTools(tools)
+        if (seen === changes) return
+      }
+    }
+    // One request that fails is no proof: the server is asked, and its tools with it.
+    void renew()
+      .catch(() => {
+        if (state.kind === 'ready' && state.connection === connection) state = { ...state, listedAtMs: -Infinity }
+        void check()
+      })
+      .finally(() => {
+        if (renewing === connection) renewing = null
+      })
+  }
+
   const check = async (): Promise<void> => {
     if (state.kind === 'closed') return
     if (running !== null) return running
@@ -223,6 +259,7 @@ export function createSession(options: SessionOptions): Session {
       if (state.kind !== 'ready') return
       const { connection, tools, listedAtMs } = state
       const startedMs = clock.monotonicMs()
+      const seen = changes
       try {
         await connection.check(options.checkTimeoutMs)
         const responseTimeMs = clock.monotonicMs() - startedMs
@@ -230,10 +267,11 @@ export function createSession(options: SessionOptions): Session {
         const relist = missing || clock.monotonicMs() - listedAtMs > mcpLimits.toolsExpiryMs
         const current = relist ? await connection.listTools(options.checkTimeoutMs) : tools
         if (state.kind !== 'ready' || state.connection !== connection) return
-        if (relist) state = { ...state, tools: current, listedAtMs: clock.monotonicMs() }
+        const isOutdated = seen !== changes
+        if (relist && !isOutdated) state = { ...state, tools: current, listedAtMs: clock.monotonicMs() }
         lastCheck = { atMs: clock.nowMs(), responseTimeMs }
         if (clock.monotonicMs() - state.atMs >= mcpLimits.stableAfterMs) failures = 0
-        judgeTools(current)
+        if (!isOutdated) judgeTools(current)
         scheduleTick()
       } catch (error) {
         lost(connection, failureOf(error))

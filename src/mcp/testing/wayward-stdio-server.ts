@@ -2,14 +2,15 @@
  * A stdio server of the older wire that misbehaves on demand, as a real child process: the tool's name is the misbehaviour.
  * Written against the wire and not with an SDK, because an SDK would not let it.
  *
- *   node wayward-stdio-server.ts [--ignore-sigterm] [--exit-on-probe] [--mute-probe] [--no-tools] [--chatty] [--helper]
+ *   node wayward-stdio-server.ts [--ignore-sigterm] [--exit-on-probe] [--mute-probe] [--no-tools] [--chatty] [--helper] [--restless]
  */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
 const flags = new Set(process.argv.slice(2))
-const tools = ['echo', 'die', 'hang', 'slow', 'is_error', 'rpc_error', 'garbage', 'huge', 'not_a_result', 'cancelled_calls', 'environment']
+const tools = ['echo', 'die', 'hang', 'slow', 'is_error', 'rpc_error', 'garbage', 'huge', 'not_a_result', 'cancelled_calls', 'environment', 'listings']
 const cancelled: unknown[] = []
+let listings = 0
 
 const send = (message: unknown): void => void process.stdout.write(`${JSON.stringify(message)}\n`)
 const answer = (id: unknown, result: unknown): void => send({ jsonrpc: '2.0', id, result })
@@ -20,6 +21,7 @@ if (flags.has('--ignore-sigterm')) {
   // And stays when its input ends.
   setInterval(() => undefined, 1_000)
 }
+if (flags.has('--restless')) setInterval(() => send({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' }), 5)
 if (flags.has('--helper')) {
   const helper = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' })
   process.stderr.write(`helper ${String(helper.pid)}\n`)
@@ -69,6 +71,8 @@ function call({ id, params }: Call): void {
       return answer(id, { content: 'not a list' })
     case 'huge':
       return answer(id, text('x'.repeat(10 * 1_048_576)))
+    case 'listings':
+      return answer(id, text(String(listings)))
     case 'cancelled_calls':
       return answer(id, text(JSON.stringify(cancelled.length)))
     default:
@@ -88,6 +92,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     case 'ping':
       return answer(message.id, {})
     case 'tools/list':
+      listings += 1
       return answer(message.id, { tools: flags.has('--no-tools') ? [] : tools.map((name) => ({ name, inputSchema: { type: 'object' } })) })
     case 'notifications/cancelled':
       cancelled.push(message.params?.requestId)
