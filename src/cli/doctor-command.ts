@@ -15,6 +15,7 @@ import { createSystemClock, type Clock } from '../runtime/clock.ts'
 import { createSystemRandom } from '../runtime/random.ts'
 import { inspectStore } from '../store/adapters/inspect-store.ts'
 import { loadConfigOrFail } from './config-loading.ts'
+import { mcpRemedy } from './mcp-remedies.ts'
 import { exitCode, type ExitCode, type Terminal } from './terminal.ts'
 
 export interface DoctorCommandOptions {
@@ -84,13 +85,14 @@ async function checkMcp(config: Config, clock: Clock, terminal: Terminal): Promi
     const found: Finding[] = []
     for (const name of names) {
       const subject = `server ${name}`
-      if (settings.servers[name]?.disabled === true) {
+      const server = settings.servers[name]
+      if (server?.disabled === true) {
         found.push({ verdict: 'ok', subject, message: 'switched off' })
         continue
       }
       const view = await router.checkServer(name)
       if (view?.health === 'healthy') found.push({ verdict: 'ok', subject, message: `${view.reason} (${view.era ?? 'unknown wire'})` })
-      else found.push({ verdict: 'mend', subject, message: view?.reason ?? 'it is not known to the router' })
+      else if (view !== null && server !== undefined) found.push({ verdict: 'mend', subject, message: `${view.reason} ${mcpRemedy(name, server, view)}` })
     }
     return found
   } finally {

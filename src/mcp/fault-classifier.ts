@@ -16,8 +16,10 @@ export type McpFailure =
   | { readonly type: 'http_status'; readonly status: number; readonly retryAfterMs?: number }
   /** The child died, the socket broke, or the answer's stream ended before the answer. */
   | { readonly type: 'connection_lost' }
+  /** It ended before the server was ready for the first call. */
+  | { readonly type: 'not_ready' }
   /** No connection came about; nothing was sent. */
-  | { readonly type: 'unreachable' }
+  | { readonly type: 'unreachable'; readonly why: Unreachable }
   | { readonly type: 'connect_timeout' }
   /** The attempt's deadline passed. */
   | { readonly type: 'deadline' }
@@ -38,6 +40,9 @@ export type McpFailure =
   /** Refused by us, before anything was sent. */
   | { readonly type: 'rejected'; readonly why: Rejection }
 
+/** `not_started`: a child whose command cannot be run. */
+export type Unreachable = 'refused' | 'unknown_name' | 'no_network_way' | 'not_started'
+
 export type Rejection = 'busy' | 'capability' | 'unknown_server' | 'no_route' | 'disabled' | 'no_tool' | 'down' | 'closed'
 
 /** What the operations MCP server tells of a failed execution, in `structuredContent.fault`. */
@@ -57,8 +62,10 @@ export function classifyFailure(failure: McpFailure, server: string): Fault {
       return classifyStatus(failure.status, failure.retryAfterMs, at)
     case 'connection_lost':
       return { kind: 'network', retryable: true, message: `The connection to ${at} was lost before the answer was complete.` }
+    case 'not_ready':
+      return { kind: 'network', retryable: true, message: `The connection to ${at} ended before it was ready for a call.` }
     case 'unreachable':
-      return { kind: 'network', retryable: true, message: `No connection to ${at}.` }
+      return { kind: 'network', retryable: true, message: unreachable(failure.why, at), upstreamCode: failure.why }
     case 'connect_timeout':
       return { kind: 'timeout', retryable: true, message: `Connecting to ${at} took too long.` }
     case 'deadline':
@@ -92,6 +99,19 @@ export function readReportedFault(value: unknown): ReportedFault | undefined {
   if (known === undefined || typeof retryable !== 'boolean') return undefined
   const waitable = typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs) && retryAfterMs >= 0
   return { kind: known, retryable, ...(waitable ? { retryAfterMs } : {}) }
+}
+
+function unreachable(why: Unreachable, at: string): string {
+  switch (why) {
+    case 'refused':
+      return `Connection refused by ${at}: nobody listens at its address.`
+    case 'unknown_name':
+      return `No connection to ${at}: its host name is not known.`
+    case 'no_network_way':
+      return `No connection to ${at}: the network knows no way to it.`
+    case 'not_started':
+      return `The command of ${at} could not be started.`
+  }
 }
 
 function classifyRpcError(code: number, at: string): Fault {

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { operationTypes } from '../../src/operation/matrix.ts'
+import { freePort } from '../../src/runtime/testing/free-port.ts'
 import { emptyFolder, run, start } from './program.ts'
 
 const keys = { AWS_ACCESS_KEY_ID: 'emulator', AWS_SECRET_ACCESS_KEY: 'emulator' }
@@ -115,6 +116,19 @@ describe('doctor', () => {
     expect(wrongKey.out).toMatch(/^MEND {2}target frankfurt .*signature/m)
     expect(wrongKey.out + wrongKey.err).not.toContain('wrong-secret')
     expect(wrongKey.code).toBe(1)
+  })
+
+  it('says where an MCP server was looked for and what to check', async () => {
+    const folder = emptyFolder()
+    const gone = `http://127.0.0.1:${String(await freePort())}/mcp`
+    const servers = { ops: { url: gone }, local: { command: '/no/such/server' }, wrong: { command: process.execPath, args: ['--eval', ''] } }
+    writeFileSync(join(folder, 'hybrid-routing.yaml'), JSON.stringify({ mcp: { servers, routes: { default: { servers: Object.keys(servers), tool: 'execute_operation' } } } }))
+    const { out, code } = await run(['doctor'], { folder })
+    expect(out).toMatch(/^MEND {2}server ops .*Connection refused.* start the server there, or correct mcp\.servers\.ops\.url/m)
+    expect(out).toContain(`Its address is ${gone}:`)
+    expect(out).toMatch(/^MEND {2}server local .*could not be started.*\/no\/such\/server: install it/m)
+    expect(out).toMatch(/^MEND {2}server wrong .*ended before it was ready.*by hand/m)
+    expect(code).toBe(1)
   })
 })
 

@@ -3,7 +3,7 @@
  * negotiated once and then remembered by the caller, because asking costs a round trip or, with a silent stdio server, a
  * timeout. When to connect and what a failure means is decided in `session.ts`.
  */
-import { Client } from '@modelcontextprotocol/client'
+import { Client, SdkError, SdkErrorCode } from '@modelcontextprotocol/client'
 import type { DiscoverResult, Tool } from '@modelcontextprotocol/client'
 import { sleep } from '../../runtime/clock.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -15,6 +15,7 @@ import type { McpEra } from '../server-view.ts'
 import { isStdio } from '../settings.ts'
 import type { McpServerSettings } from '../settings.ts'
 import type { HttpConnections } from './http-transport.ts'
+import { failureOf } from './sdk-errors.ts'
 import { createStdioTransport } from './stdio-transport.ts'
 import type { StdioTransport } from './stdio-transport.ts'
 import { createTokenReader } from './token-source.ts'
@@ -98,8 +99,10 @@ export function connect(settings: McpServerSettings, era: ServerEra | null, depe
     try {
       await client.connect(transport, { timeout: dependencies.connectTimeoutMs, ...(era === null ? {} : { prior: era }) })
     } catch (error) {
+      const hasEnded = stdio?.hasEnded() === true
       await close()
-      throw error
+      // Of a child that ends itself over the probe the SDK may also say that no wire could be agreed on.
+      throw hasEnded && failureOf(error).type === 'malformed' ? new SdkError(SdkErrorCode.ConnectionClosed, 'the child ended itself', { cause: error }) : error
     }
     Object.assign(client, { onclose: () => events.onClose() })
     unsubscribe = subscribeToTools(client, { clock, random: dependencies.random, timeoutMs: dependencies.checkTimeoutMs, onChanged: () => events.onToolsChanged() })

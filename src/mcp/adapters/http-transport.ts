@@ -13,6 +13,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import type { McpFailure } from '../fault-classifier.ts'
 import { mcpLimits } from '../limits.ts'
 import type { HttpServerSettings } from '../settings.ts'
+import { connectionFailure } from './sdk-errors.ts'
 
 /** What the wire tells about one call. */
 export interface CallWire {
@@ -189,22 +190,4 @@ function retryAfterOf(header: string | null, nowMs: number): number | undefined 
   if (/^\s*\d{1,9}\s*$/.test(header)) return Number(header) * 1_000
   const instant = Date.parse(header)
   return Number.isNaN(instant) ? undefined : Math.max(0, instant - nowMs)
-}
-
-/** Refused and unresolved names mean that nothing was sent; everything else may have been. */
-function connectionFailure(error: unknown): McpFailure {
-  const cause = error instanceof Error ? error.cause : undefined
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
-  switch (code) {
-    case 'UND_ERR_CONNECT_TIMEOUT':
-      return { type: 'connect_timeout' }
-    case 'ECONNREFUSED':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return { type: 'unreachable' }
-    default:
-      return { type: 'connection_lost' }
-  }
 }

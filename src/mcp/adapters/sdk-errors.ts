@@ -14,7 +14,30 @@ export function failureOf(error: unknown): McpFailure {
   // The SDK parses an answer before it looks for the call: what is not JSON or not JSON-RPC surfaces as it was thrown.
   if (error instanceof SyntaxError || isSchemaError(error)) return { type: 'malformed' }
   // Plain errors of a transport: the child is gone, the socket broke, `fetch` failed.
-  return { type: 'connection_lost' }
+  return connectionFailure(error)
+}
+
+/** What the system says of a connection: its code is on the error of a child's start, and on the cause of a failed `fetch`. */
+export function connectionFailure(error: unknown): McpFailure {
+  const isStart = error instanceof Error && 'syscall' in error && String(error.syscall).startsWith('spawn')
+  switch (codeOf(error) ?? codeOf(error instanceof Error ? error.cause : undefined)) {
+    case 'UND_ERR_CONNECT_TIMEOUT':
+      return { type: 'connect_timeout' }
+    case 'ECONNREFUSED':
+      return { type: 'unreachable', why: 'refused' }
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return { type: 'unreachable', why: 'unknown_name' }
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return { type: 'unreachable', why: 'no_network_way' }
+    default:
+      return isStart ? { type: 'unreachable', why: 'not_started' } : { type: 'connection_lost' }
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
 
 /** The configured source of a bearer token has none at present. */

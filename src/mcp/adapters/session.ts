@@ -195,7 +195,8 @@ export function createSession(options: SessionOptions): Session {
       return ready
     } catch (error) {
       if (hasClosed()) return { type: 'rejected', why: 'closed' }
-      const failure = failureOf(error)
+      const failed = failureOf(error)
+      const failure: McpFailure = failed.type === 'connection_lost' ? { type: 'not_ready' } : failed
       verdict = null
       // A first failure is no accident of a long life: it waits before the next try.
       failures = Math.max(failures, 1)

@@ -23,6 +23,8 @@ export interface StdioTransport extends Transport {
   readonly stderr: null
   /** True when the connection ended because a message exceeded the limit. */
   oversized(): boolean
+  /** Whether the child is gone, with all that it wrote. */
+  hasEnded(): boolean
   stderrTail(): string
   /** Kills the whole group at once, synchronously: for a process that is about to exit. */
   kill(): void
@@ -97,6 +99,7 @@ export function createStdioTransport(settings: StdioServerSettings, clock: Clock
     },
     stderr: null,
     oversized: () => tooLarge,
+    hasEnded: () => closed,
     stderrTail: () => tail.text(),
     kill: () => signalGroup('SIGKILL'),
 
