@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net'
 import { Client, Pool } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Operation } from '../src/operation/operation.ts'
+import { operationOf } from '../src/operation/testing/operation.ts'
 import { createSystemClock } from '../src/runtime/clock.ts'
 import { createDirectBedrockClient } from '../src/direct/direct-bedrock-client.ts'
 import { defaultDirectLimits } from '../src/direct/settings.ts'
@@ -79,28 +80,12 @@ async function measure(): Promise<void> {
   })
   await client.warmUp()
 
-  const operationOf = (mode: 'sync' | 'stream'): Operation => ({
-    id: 'op_bench',
-    type: 'infrastructure',
-    priority: 'critical',
-    mode,
-    // A request of its own each time: nothing prepared is shared.
-    converse: { messages: [{ role: 'user', content: [{ text: 'x'.repeat(400) }] }] },
-    repeatable: true,
-    tenant: null,
-    metadata: {},
-    arrivedAtMs: 0,
-    createdAtMs: 0,
-    latencyRequirementMs: 10_000,
-    hardTimeoutMs: 15_000,
-    streamSilenceMs: 30_000,
-    streamMaxMs: 600_000,
-    correlationId: 'bench',
-  })
+  // A request of its own each time: nothing prepared is shared.
+  const requestOf = (mode: 'sync' | 'stream'): Operation => operationOf('infrastructure', { mode, converse: { messages: [{ role: 'user', content: [{ text: 'x'.repeat(400) }] }] } })
   const ours = (mode: 'sync' | 'stream') => (): Promise<void> =>
     new Promise((resolve, reject) => {
       client.start(
-        { operation: operationOf(mode), number: 1, target: 'a', streaming: mode === 'stream', deadlineMs: clock.monotonicMs() + 15_000 },
+        { operation: requestOf(mode), number: 1, target: 'a', streaming: mode === 'stream', deadlineMs: clock.monotonicMs() + 15_000 },
         {
           onSent() {},
           onEvent() {},
@@ -122,7 +107,7 @@ async function measure(): Promise<void> {
           method: 'POST',
           path,
           headers: ['content-type', 'application/json', 'authorization', 'x'.repeat(200), 'x-amz-date', '20260101T000000Z'],
-          body: Buffer.from(JSON.stringify(operationOf('sync').converse)),
+          body: Buffer.from(JSON.stringify(requestOf('sync').converse)),
         },
         {
           onRequestStart() {},

@@ -9,6 +9,7 @@
 import { defaultBreakerSettings } from '../src/breaker/breaker.ts'
 import { runbookMatrix, type OperationType } from '../src/operation/matrix.ts'
 import type { Operation, OperationMode } from '../src/operation/operation.ts'
+import { operationOf } from '../src/operation/testing/operation.ts'
 import { createMachine, step } from '../src/routing/attempt-machine.ts'
 import type { MachineAction, MachineState } from '../src/routing/machine-protocol.ts'
 import { ChancePolicy, defaultChanceSettings } from '../src/routing/chance-policy.ts'
@@ -18,7 +19,7 @@ import { decideRoute, planRoute } from '../src/routing/decide-route.ts'
 import { DecisionLedger, type EndedDecision } from '../src/routing/decision-ledger.ts'
 import { estimateSettings } from '../src/routing/latency-estimates.ts'
 import { TargetStates } from '../src/routing/target-states.ts'
-import { conditionsOf, operationOf, routeOf, rulesOf } from '../src/routing/testing/routing-fixtures.ts'
+import { conditionsOf, routeOf, rulesOf } from '../src/routing/testing/routing-fixtures.ts'
 
 const operations = Number(process.argv[2] ?? 400_000)
 const batch = 100

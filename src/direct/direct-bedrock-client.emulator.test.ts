@@ -12,6 +12,7 @@ import type { Emulator } from '../emulator/emulator.ts'
 import type { ConverseRequest, ConverseStreamEvent } from '../operation/converse.ts'
 import type { Fault } from '../operation/fault.ts'
 import type { AttemptEnd, RunningAttempt } from '../operation/path.ts'
+import { operationOf } from '../operation/testing/operation.ts'
 import { createSystemClock } from '../runtime/clock.ts'
 import type { CredentialSource } from './adapters/credential-keeper.ts'
 import { createDirectBedrockClient } from './direct-bedrock-client.ts'
@@ -79,24 +80,7 @@ function ask({ converse, streaming, target = 'sigv4', model, client = ours, dead
     const events: ConverseStreamEvent[] = []
     const running = client.start(
       {
-        operation: {
-          id: 'op_test',
-          type: 'infrastructure',
-          priority: 'critical',
-          mode: streaming ? 'stream' : 'sync',
-          converse,
-          ...(model === undefined ? {} : { modelId: model }),
-          repeatable: true,
-          tenant: null,
-          metadata: {},
-          arrivedAtMs: 0,
-          createdAtMs: 0,
-          latencyRequirementMs: 10_000,
-          hardTimeoutMs: 15_000,
-          streamSilenceMs: 30_000,
-          streamMaxMs: 60_000,
-          correlationId: 'test',
-        },
+        operation: operationOf('infrastructure', { mode: streaming ? 'stream' : 'sync', converse, streamSilenceMs: 30_000, streamMaxMs: 60_000, ...(model === undefined ? {} : { modelId: model }) }),
         number: 1,
         target,
         streaming,

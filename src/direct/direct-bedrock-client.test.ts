@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { ConverseRequest, ConverseStreamEvent } from '../operation/converse.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { AttemptEnd } from '../operation/path.ts'
+import { operationOf } from '../operation/testing/operation.ts'
 import { createSystemClock } from '../runtime/clock.ts'
 import type { AwsCredentials, CredentialSource } from './adapters/credential-keeper.ts'
 import { createDirectBedrockClient } from './direct-bedrock-client.ts'
@@ -73,24 +74,7 @@ function clientFor(
 }
 
 function operation(overrides: Partial<Operation> = {}): Operation {
-  return {
-    id: 'op_test',
-    type: 'emergency',
-    priority: 'critical',
-    mode: 'sync',
-    converse: prompt,
-    repeatable: true,
-    tenant: null,
-    metadata: {},
-    arrivedAtMs: 0,
-    createdAtMs: 0,
-    latencyRequirementMs: 5_000,
-    hardTimeoutMs: 10_000,
-    streamSilenceMs: 10_000,
-    streamMaxMs: 60_000,
-    correlationId: 'test',
-    ...overrides,
-  }
+  return operationOf('emergency', { id: 'op_test', converse: prompt, streamSilenceMs: 10_000, streamMaxMs: 60_000, ...overrides })
 }
 
 interface Run {

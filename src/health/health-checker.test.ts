@@ -3,7 +3,7 @@ import type { AttemptOutcome } from '../operation/result.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import { createEventStream, type EventStream } from '../runtime/event-stream.ts'
 import { createVirtualClock, type VirtualClock } from '../runtime/virtual-clock.ts'
-import { operationOf } from '../metrics/testing/happenings.ts'
+import { operationOf } from '../operation/testing/operation.ts'
 import { startHealthChecker, type HealthChecker } from './health-checker.ts'
 import type { Finding, HealthComponent, HealthSubject } from './health-subject.ts'
 import type { KnownLevel } from './health-level.ts'
@@ -68,7 +68,7 @@ const part = (w: World, target: string): string | undefined => w.checker.compone
 function attempt(w: World, target: string, outcome: AttemptOutcome, count = 1): void {
   for (let index = 0; index < count; index += 1) {
     const error = outcome === 'failed' ? { error: { kind: 'overloaded', retryable: true, message: 'busy' } as const } : {}
-    w.events.publish({ type: 'attempt_ended', atMs: w.clock.nowMs(), operation: operationOf('emergency', 0), record: { number: 1, route: 'direct', target, reason: 'first', startMs: 0, durationMs: 10, outcome, ...error }, outputTokens: 1 })
+    w.events.publish({ type: 'attempt_ended', atMs: w.clock.nowMs(), operation: operationOf('emergency'), record: { number: 1, route: 'direct', target, reason: 'first', startMs: 0, durationMs: 10, outcome, ...error }, outputTokens: 1 })
   }
 }
 

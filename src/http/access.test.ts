@@ -17,37 +17,6 @@ const server = { port: 0 }
 let service: TestService
 afterEach(() => service.stop())
 
-describe('roles', () => {
-  /** The contract's roles, part 2. */
-  const needs: Readonly<Record<string, 'public' | 'viewer' | 'operator' | 'admin'>> = {
-    'GET /v1/operations': 'operator',
-    'POST /v1/operations': 'operator',
-    'GET /v1/operations/:id': 'operator',
-    'DELETE /v1/operations/:id': 'operator',
-    'GET /v1/operations/:id/events': 'operator',
-    'GET /v1/routing/matrix': 'viewer',
-    'GET /v1/routing/decisions': 'viewer',
-    'POST /v1/routing/decide': 'operator',
-    'GET /openapi.json': 'public',
-    'GET /docs': 'public',
-    'GET /problems/:code': 'public',
-  }
-
-  it.each(Object.entries(needs))('%s needs %s, and nobody gets more', async (route, needed) => {
-    service = await startTestService(() => answers, { server, auth: { keys, publicHealth: false } })
-    const [method = '', pattern = ''] = route.split(' ')
-    const request = { method, path: pattern.replace(':id', 'op_none').replace(':code', 'not_found'), ...(method === 'POST' ? { body } : {}) }
-    const rank = ['public', 'viewer', 'operator', 'admin']
-    for (const role of ['nobody', 'viewer', 'operator', 'admin']) {
-      const { status } = await speakHttp1(service.port, { ...request, headers: role === 'nobody' ? {} : as(role) })
-      if (needed === 'public') expect(status).toBe(200)
-      else if (role === 'nobody') expect(status).toBe(401)
-      else if (rank.indexOf(role) < rank.indexOf(needed)) expect(status).toBe(403)
-      else expect([200, 404]).toContain(status)
-    }
-  })
-})
-
 describe('tokens of a certified provider', () => {
   let provider: CertifiedProvider
   beforeAll(async () => {

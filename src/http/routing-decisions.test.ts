@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { DecisionRecord } from '../routing/decision-ledger.ts'
+import { endedDecision } from '../routing/testing/ended-decision.ts'
 import { speakHttp1 as ask, startTestService, type TestService } from './testing/test-service.ts'
 
 let service: TestService | undefined
@@ -9,24 +10,7 @@ afterEach(async () => {
 })
 
 function decided(number: number, tenant: string | null): DecisionRecord {
-  return {
-    operationId: `op_${number}`,
-    operation: 'infrastructure',
-    priority: 'critical',
-    tenant,
-    decidedAt: '2026-01-01T08:00:00.000Z',
-    decidedAtMs: 12_345.678,
-    decision: { route: 'direct', target: 'frankfurt', reason: 'matrix', alternatives: [{ route: 'mcp', reason: 'fallback' }] },
-    status: 'failed',
-    route: null,
-    target: null,
-    basis: 'completion',
-    latencyMs: 15_000,
-    latencyRequirementMs: 10_000,
-    slaMet: false,
-    attempts: [],
-    hindsight: { optimal: false, regretMs: 9_000.123456, basis: 'mcp would have met it' },
-  }
+  return { ...endedDecision, operationId: `op_${number}`, tenant, decidedAtMs: 12_345.678, hindsight: { optimal: false, regretMs: 9_000.123456, basis: 'mcp would have met it' } }
 }
 
 const key = (name: string, tenant?: string) => ({ name, role: 'viewer', secret: `${name}-secret-of-some-length`, ...(tenant === undefined ? {} : { tenant }) })

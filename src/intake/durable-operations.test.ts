@@ -17,6 +17,7 @@ import { createIdempotencyKeys } from './adapters/idempotency-keys.ts'
 import { createIntake } from './intake.ts'
 import type { OperationDraft } from './operation-draft.ts'
 import type { OperationEvent } from './operation-event.ts'
+import { draftAt } from './testing/draft.ts'
 import { createScriptedRunner, type Step } from './testing/scripted-runner.ts'
 import type { Ticket } from './ticket.ts'
 
@@ -66,19 +67,7 @@ function setUp() {
     }
     return { name, runner, work, intake, published, errors, begin, die }
   }
-  const draft = (over: Partial<OperationDraft> = {}): OperationDraft => ({
-    type: 'infrastructure',
-    mode: 'async',
-    converse: { messages: [{ role: 'user', content: [{ text: 'x' }] }] },
-    mayRaisePriority: false,
-    repeatable: true,
-    tenant: null,
-    metadata: {},
-    arrivedAtMs: clock.monotonicMs(),
-    createdAtMs: clock.nowMs(),
-    correlationId: 'cor_1',
-    ...over,
-  })
+  const draft = (changes: Partial<OperationDraft> = {}): OperationDraft => draftAt(clock, { mode: 'async', ...changes })
   return { clock, state, queue, hub, sent, callbacks, instance, draft }
 }
 

@@ -1,31 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { OperationResult } from '../operation/result.ts'
+import { resultOf } from '../operation/testing/result.ts'
 import { EventLog } from './event-log.ts'
 import type { OperationEvent } from './operation-event.ts'
 import { decision } from './testing/scripted-runner.ts'
 
-const result = (text: string): OperationResult => ({
-  id: 'op_1',
-  operation: 'emergency',
-  priority: 'critical',
-  status: 'succeeded',
-  route: 'direct',
-  target: 'frankfurt',
-  fallbackUsed: false,
-  hedged: false,
-  output: { text, message: { role: 'assistant', content: [{ text }] }, stopReason: 'end_turn' },
-  usage: null,
-  cost: { currency: 'USD', estimated: 0, includesEstimates: false },
-  latency: { totalMs: 1, timeToFirstTokenMs: 1, queuedMs: 0, overheadMs: 0, basis: 'first_content' },
-  latencyRequirementMs: 5_000,
-  slaMet: true,
-  attempts: [{ number: 2, route: 'direct', target: 'ireland', reason: 'restart', startMs: 0, durationMs: 1, outcome: 'succeeded' }],
-  decision,
-  correlationId: 'cor_1',
-  createdAt: '2026-01-01T08:00:00.000Z',
-  completedAt: '2026-01-01T08:00:01.000Z',
-})
+const result = (text: string): OperationResult =>
+  resultOf({
+    output: { text, message: { role: 'assistant', content: [{ text }] }, stopReason: 'end_turn' },
+    attempts: [{ number: 2, route: 'direct', target: 'ireland', reason: 'restart', startMs: 0, durationMs: 1, outcome: 'succeeded' }],
+    decision,
+  })
 
 const restart = { number: 2, route: 'direct', target: 'ireland', reason: 'restart', restart: true } as const
 const roomy = { events: 10_000, characters: 1_000_000 }

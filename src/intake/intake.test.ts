@@ -11,6 +11,7 @@ import { StoreError } from '../store/store-error.ts'
 import { createIntake, type Intake } from './intake.ts'
 import type { OperationDraft } from './operation-draft.ts'
 import { createDurableWork } from './testing/durable-work.ts'
+import { draftAt } from './testing/draft.ts'
 import { createScriptedRunner, type Step } from './testing/scripted-runner.ts'
 import type { Ticket } from './ticket.ts'
 
@@ -37,19 +38,7 @@ function setUp(script: readonly Step[] | ((count: number) => readonly Step[]), w
     durable.begin(intake)
     return intake
   }
-  const draft = (over: Partial<OperationDraft> = {}): OperationDraft => ({
-    type: 'infrastructure',
-    mode: 'sync',
-    converse: { messages: [{ role: 'user', content: [{ text: 'x' }] }] },
-    mayRaisePriority: false,
-    repeatable: true,
-    tenant: null,
-    metadata: {},
-    arrivedAtMs: clock.monotonicMs(),
-    createdAtMs: clock.nowMs(),
-    correlationId: 'cor_1',
-    ...over,
-  })
+  const draft = (changes: Partial<OperationDraft> = {}): OperationDraft => draftAt(clock, changes)
   return { clock, state, runner, published, durable, intake: another(), another, draft }
 }
 

@@ -2,31 +2,11 @@ import { describe, expect, it } from 'vitest'
 import type { Operation } from '../operation/operation.ts'
 import { isCallersMistake, problemCatalogue, problemCodes, type ProblemCode } from '../operation/problem.ts'
 import type { ExpiryReason, FinalStatus, OperationResult } from '../operation/result.ts'
+import { resultOf } from '../operation/testing/result.ts'
 import { logLinesOf, problemUrgency } from './log-line.ts'
 
-const result = {
-  id: 'op_1',
-  operation: 'emergency',
-  priority: 'critical',
-  status: 'succeeded',
-  route: 'direct',
-  target: 'frankfurt',
-  fallbackUsed: false,
-  hedged: false,
-  output: { text: 'the answer', message: { role: 'assistant', content: [{ text: 'the answer' }] }, stopReason: 'end_turn' },
-  usage: null,
-  cost: { currency: 'USD', estimated: 0, includesEstimates: false },
-  latency: { totalMs: 812.4, timeToFirstTokenMs: null, queuedMs: 0, overheadMs: 0.6, basis: 'completion' },
-  latencyRequirementMs: 5_000,
-  slaMet: true,
-  attempts: [],
-  decision: { route: 'direct', target: 'frankfurt', reason: 'matrix', alternatives: [] },
-  correlationId: 'cor_1',
-  createdAt: '',
-  completedAt: '',
-} satisfies OperationResult
 const operation = { converse: { messages: [{ role: 'user', content: [{ text: 'the prompt' }] }] } } as unknown as Operation
-const ended = (changes: Partial<OperationResult>) => logLinesOf({ type: 'operation_ended', atMs: 0, operation, result: { ...result, ...changes } })
+const ended = (changes: Partial<OperationResult>) => logLinesOf({ type: 'operation_ended', atMs: 0, operation, result: resultOf(changes) })
 
 describe('the log', () => {
   it('has one ROUTING_DECISION for every operation, with operation, route, reason and latency', () => {

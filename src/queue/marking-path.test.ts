@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Operation } from '../operation/operation.ts'
 import type { AttemptEnd } from '../operation/path.ts'
+import { operationOf } from '../operation/testing/operation.ts'
 import { answers, createScriptedPath, hangs } from '../router/testing/scripted-path.ts'
 import { createVirtualClock } from '../runtime/virtual-clock.ts'
 import { createMemoryStateStore } from '../store/adapters/memory-state-store.ts'
@@ -14,24 +15,7 @@ function setUp(over: Partial<Operation>, wrap: (state: StateStore) => StateStore
   const inner = createScriptedPath('direct', clock, () => (over.id === 'op_hang' ? hangs() : answers('yes', 10)))
   const marks = createMarkedPaths(state, clock)
   const path = marks.around(inner, (operation) => operation.repeatable)
-  const operation: Operation = {
-    id: 'op_1',
-    type: 'infrastructure',
-    priority: 'critical',
-    mode: 'async',
-    converse: { messages: [] },
-    repeatable: false,
-    tenant: null,
-    metadata: {},
-    arrivedAtMs: 0,
-    createdAtMs: clock.nowMs(),
-    latencyRequirementMs: 10_000,
-    hardTimeoutMs: 15_000,
-    streamSilenceMs: 10_000,
-    streamMaxMs: 600_000,
-    correlationId: 'cor_1',
-    ...over,
-  }
+  const operation = operationOf('infrastructure', { id: 'op_1', mode: 'async', repeatable: false, createdAtMs: clock.nowMs(), ...over })
   const ends: AttemptEnd[] = []
   const running = path.start({ operation, number: 1, target: 'frankfurt', streaming: false, deadlineMs: 15_000 }, { onSent: () => undefined, onEvent: () => undefined, onEnd: (end) => ends.push(end) })
   return { clock, inner, marks, ends, running }

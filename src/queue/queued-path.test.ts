@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Operation } from '../operation/operation.ts'
 import type { AttemptEnd, AttemptListener, RunningAttempt } from '../operation/path.ts'
 import type { Priority } from '../operation/matrix.ts'
+import { operationOf } from '../operation/testing/operation.ts'
 import { answers, createScriptedPath, fails, hangs, streams, type Script } from '../router/testing/scripted-path.ts'
 import { createVirtualClock, type VirtualClock } from '../runtime/virtual-clock.ts'
 import { createMemoryMessageQueue } from '../store/adapters/memory-message-queue.ts'
@@ -55,24 +56,7 @@ let ids = 0
 
 function ask(clock: VirtualClock, path: { start(request: never, listener: AttemptListener): RunningAttempt }, over: Partial<Operation> = {}): Asked {
   ids += 1
-  const operation: Operation = {
-    id: `op_${ids}`,
-    type: 'standard_analysis',
-    priority: 'medium',
-    mode: 'sync',
-    converse: { messages: [{ role: 'user', content: [{ text: 'x' }] }] },
-    repeatable: true,
-    tenant: null,
-    metadata: {},
-    arrivedAtMs: clock.monotonicMs(),
-    createdAtMs: clock.nowMs(),
-    latencyRequirementMs: 30_000,
-    hardTimeoutMs: 60_000,
-    streamSilenceMs: 30_000,
-    streamMaxMs: 600_000,
-    correlationId: 'cor_1',
-    ...over,
-  }
+  const operation = operationOf('standard_analysis', { id: `op_${ids}`, arrivedAtMs: clock.monotonicMs(), createdAtMs: clock.nowMs(), ...over })
   const asked = { ends: [] as AttemptEnd[], texts: [] as string[], sent: 0 }
   const request = { operation, number: 1, target: 'ops', streaming: operation.mode === 'stream', deadlineMs: clock.monotonicMs() + operation.hardTimeoutMs }
   const running = path.start(request as never, {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { runbookMatrix } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
+import { operationOf } from '../operation/testing/operation.ts'
 import { createMachine, step } from '../routing/attempt-machine.ts'
 import type { MachineEvent, MachineState } from '../routing/machine-protocol.ts'
 import { planRoute } from '../routing/decide-route.ts'
-import { candidateOf, conditionsOf, operationOf, routeOf, rulesOf } from '../routing/testing/routing-fixtures.ts'
+import { candidateOf, conditionsOf, routeOf, rulesOf } from '../routing/testing/routing-fixtures.ts'
 import { resultOf, type ResultParts } from './operation-result.ts'
 
 const conditions = conditionsOf()

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { operationTypes, runbookMatrix, type OperationType } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
+import { operationOf } from '../operation/testing/operation.ts'
 import { newRun, type Attempt, type Run } from './attempt-run.ts'
 import type { StepFacts } from './attempt-rules.ts'
 import { ChancePolicy, defaultChanceSettings, thresholdOf, type ChanceSettings } from './chance-policy.ts'
@@ -13,7 +14,7 @@ import { noOverrides, type Conditions } from './conditions.ts'
 import { planRoute } from './decide-route.ts'
 import { estimateSettings } from './latency-estimates.ts'
 import { LatencyForecast } from './latency-forecast.ts'
-import { candidateOf, conditionsOf, operationOf, routeOf, rulesOf } from './testing/routing-fixtures.ts'
+import { candidateOf, conditionsOf, routeOf, rulesOf } from './testing/routing-fixtures.ts'
 
 const places = ['direct/frankfurt', 'direct/ireland', 'mcp/ops'] as const
 

@@ -1,24 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { DecisionLedger, type EndedDecision } from './decision-ledger.ts'
+import { DecisionLedger } from './decision-ledger.ts'
 import type { JudgedOperation } from './hindsight.ts'
+import { endedDecision } from './testing/ended-decision.ts'
 
-const ended: EndedDecision = {
-  operationId: 'op_1',
-  operation: 'infrastructure',
-  priority: 'critical',
-  tenant: null,
-  decidedAt: '2026-01-01T08:00:00.000Z',
-  decidedAtMs: 100_000,
-  decision: { route: 'direct', target: 'frankfurt', reason: 'matrix', alternatives: [{ route: 'mcp', reason: 'fallback' }] },
-  status: 'failed',
-  route: null,
-  target: null,
-  basis: 'completion',
-  latencyMs: 15_000,
-  latencyRequirementMs: 10_000,
-  slaMet: false,
-  attempts: [],
-}
+const ended = endedDecision
 const missed: JudgedOperation = { decidedAtMs: 100_000, basis: 'completion', requirementLeftMs: 10_000, met: false, tookMs: 15_000, size: 0, alternatives: ['mcp'], noRoom: false }
 
 function answerOnMcp(ledger: DecisionLedger, count: number): void {

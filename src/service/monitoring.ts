@@ -20,8 +20,9 @@ import type { Gauge } from '../metrics/prometheus-text.ts'
 import { budgetUsed, errorRate, failedOperations, fallbackRate, healthCheckSuccessRate, latencyOf, routingEfficiency } from '../metrics/readings.ts'
 import type { JsonObject } from '../operation/converse.ts'
 import type { AlertSeverity } from '../operation/alert-facts.ts'
-import { operationLimits, operationTypes, priorities, type OperationType, type Route } from '../operation/matrix.ts'
+import { operationTypes, priorities, type OperationType, type Route } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
+import { plainOperation } from '../operation/plain-operation.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import type { HybridRouter } from '../router/hybrid-router.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -161,7 +162,7 @@ function rowsOf(config: Config, clock: Clock, router: HybridRouter, checker: Hea
   const nowMs = clock.monotonicMs()
   return operationTypes.map((type) => {
     const row = config.routing.matrix[type]
-    const conditions = router.conditions(plainOperation(type, config, clock))
+    const conditions = router.conditions(plainOperationOf(type, config, clock))
     const isIsolated = (route: Route): boolean => conditions.overrides.isolated.some((isolation) => isolation.route === route && nowMs < isolation.untilMs)
     const routes: readonly Route[] = row.fallback === 'none' ? [row.route] : [row.route, row.fallback]
     const configured = routes.filter((route) => conditions[route].candidates.length > 0)
@@ -228,28 +229,19 @@ function cpuSeconds(): number {
   return (user + system) / 1_000_000
 }
 
-/** An operation as plain as they come: what the router would do with most of its type. */
-function plainOperation(type: OperationType, config: Config, clock: Clock): Operation {
-  const row = config.routing.matrix[type]
-  return {
+/** What the router would do with most of its type is asked with this one. */
+function plainOperationOf(type: OperationType, config: Config, clock: Clock): Operation {
+  return plainOperation(type, config.routing.matrix[type], {
     id: 'op_plain',
-    type,
-    priority: row.priority,
-    mode: 'sync',
     converse: { messages: [{ role: 'user', content: [{ text: '.' }] }] },
-    repeatable: true,
-    tenant: null,
-    metadata: {},
     arrivedAtMs: clock.monotonicMs(),
     createdAtMs: clock.nowMs(),
-    ...operationLimits(row),
-    streamSilenceMs: row.latencyMs,
     streamMaxMs: config.routing.streamMaxMs,
     correlationId: 'cor_plain',
-  }
+  })
 }
 
 function canaryOperation(config: Config, clock: Clock, maxTokens: number): Operation {
-  const plain = plainOperation('emergency', config, clock)
+  const plain = plainOperationOf('emergency', config, clock)
   return { ...plain, id: 'op_canary', correlationId: 'cor_canary', converse: { messages: [{ role: 'user', content: [{ text: 'Answer with OK.' }] }], inferenceConfig: { maxTokens } } }
 }

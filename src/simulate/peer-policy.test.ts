@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Fault } from '../operation/fault.ts'
-import { operationLimits, runbookMatrix, type OperationType } from '../operation/matrix.ts'
-import type { Operation } from '../operation/operation.ts'
+import { runbookMatrix, type OperationType } from '../operation/matrix.ts'
+import { operationOf } from '../operation/testing/operation.ts'
 import { answers, createScriptedPath, delta, fails, hangs, type Script, type ScriptStep } from '../router/testing/scripted-path.ts'
 import { createVirtualClock } from '../runtime/virtual-clock.ts'
 import { createPeerRunner, type PeerEnd } from './peer-policy.ts'
@@ -17,10 +17,7 @@ function meet(scripts: { readonly direct: Script; readonly mcp?: Script }, arriv
   const ends: PeerEnd[] = []
   for (const { atMs, type = 'infrastructure', mode = 'sync' } of arrivals) {
     clock.schedule(atMs, () => {
-      const operation: Operation = {
-        id: `op_${atMs}`, type, priority: 'critical', mode, converse: { messages: [] }, repeatable: true, tenant: null, metadata: {},
-        arrivedAtMs: clock.monotonicMs(), createdAtMs: clock.nowMs(), ...operationLimits(runbookMatrix[type]), streamSilenceMs: 1_000, streamMaxMs: 60_000, correlationId: 'cor_1',
-      }
+      const operation = operationOf(type, { id: `op_${atMs}`, priority: 'critical', mode, arrivedAtMs: clock.monotonicMs(), createdAtMs: clock.nowMs() })
       runner.run(operation, (end) => ends.push(end))
     })
   }

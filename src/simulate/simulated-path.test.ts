@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { runbookMatrix } from '../operation/matrix.ts'
-import type { Operation } from '../operation/operation.ts'
 import type { AttemptEnd } from '../operation/path.ts'
+import { operationOf } from '../operation/testing/operation.ts'
 import { createVirtualClock } from '../runtime/virtual-clock.ts'
 import { Fates } from './fate.ts'
 import type { Scenario } from './scenario.ts'
@@ -24,8 +23,7 @@ function floor(above: 'throttle' | 'queue') {
   })
   const ends: [string, AttemptEnd['outcome'], number][] = []
   const start = (id: string) => {
-    const { latencyMs: latencyRequirementMs, hardTimeoutMs } = runbookMatrix.emergency
-    const operation: Operation = { id, type: 'emergency', priority: 'critical', mode: 'sync', converse: { messages: [] }, repeatable: true, tenant: null, metadata: {}, arrivedAtMs: 0, createdAtMs: 0, latencyRequirementMs, hardTimeoutMs, streamSilenceMs: 1, streamMaxMs: 1, correlationId: id }
+    const operation = operationOf('emergency', { id })
     return path.start({ operation, number: 1, target: 'frankfurt', streaming: false, deadlineMs: 10_000 }, { onSent: () => undefined, onEvent: () => undefined, onEnd: (end) => ends.push([id, end.outcome, clock.monotonicMs()]) })
   }
   return { clock, path, ends, start }

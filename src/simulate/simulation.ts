@@ -6,8 +6,9 @@
  * Of what the router publishes only trips and verdicts are read here.
  */
 import type { ConverseRequest } from '../operation/converse.ts'
-import { operationLimits, type Matrix } from '../operation/matrix.ts'
+import type { Matrix } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
+import { plainOperation } from '../operation/plain-operation.ts'
 import type { OperationResult } from '../operation/result.ts'
 import type { OperationObserver } from '../operation/runner.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
@@ -187,23 +188,15 @@ class Stage implements SimulatedWorld {
   }
 
   #operationOf(item: WorkItem): Operation {
-    const row = this.#matrix[item.type]
-    return {
+    return plainOperation(item.type, this.#matrix[item.type], {
       id: `op_${item.index}`,
-      type: item.type,
-      priority: row.priority,
       mode: item.mode,
       converse: request,
-      repeatable: true,
-      tenant: null,
-      metadata: {},
       arrivedAtMs: this.clock.monotonicMs(),
       createdAtMs: this.clock.nowMs(),
-      ...operationLimits(row),
-      streamSilenceMs: row.latencyMs,
       streamMaxMs: streamMaxMs / this.scenario.scale,
       correlationId: `cor_${item.index}`,
-    }
+    })
   }
 }
 

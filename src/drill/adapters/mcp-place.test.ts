@@ -1,9 +1,9 @@
 /** The MCP place of a drill on a real socket, met by the MCP Router that the service uses. */
 import { afterEach, expect, it } from 'vitest'
 import { createMcpRouter, type McpRouter } from '../../mcp/mcp-router.ts'
-import { operationLimits, runbookMatrix } from '../../operation/matrix.ts'
 import type { AttemptEnd } from '../../operation/path.ts'
 import { textOf } from '../../operation/converse.ts'
+import { operationOf } from '../../operation/testing/operation.ts'
 import { createSystemClock, sleep } from '../../runtime/clock.ts'
 import { createSeededRandom } from '../../runtime/random.ts'
 import { Fates } from '../../simulate/fate.ts'
@@ -24,14 +24,10 @@ async function open(faults: readonly IncidentFault[]): Promise<void> {
 }
 
 function ask(label: string, withinMs = 2_000): Promise<AttemptEnd> {
-  const { latencyMs: latencyRequirementMs, hardTimeoutMs } = { ...runbookMatrix.standard_analysis, ...operationLimits(runbookMatrix.standard_analysis) }
   return new Promise((resolve) => {
     router.start(
       {
-        operation: {
-          id: `op_${label}_${clock.monotonicMs()}`, type: 'standard_analysis', priority: 'medium', mode: 'sync', converse: { messages: [{ role: 'user', content: [{ text: promptOf(label) }] }] }, repeatable: true, tenant: null, metadata: {},
-          arrivedAtMs: clock.monotonicMs(), createdAtMs: clock.nowMs(), latencyRequirementMs, hardTimeoutMs, streamSilenceMs: 1_000, streamMaxMs: 10_000, correlationId: label,
-        },
+        operation: operationOf('standard_analysis', { id: `op_${label}_${clock.monotonicMs()}`, converse: { messages: [{ role: 'user', content: [{ text: promptOf(label) }] }] }, arrivedAtMs: clock.monotonicMs(), createdAtMs: clock.nowMs(), correlationId: label }),
         number: 1, target: 'operations', streaming: false, deadlineMs: clock.monotonicMs() + withinMs,
       },
       { onSent: () => undefined, onEvent: () => undefined, onEnd: resolve },

@@ -2,8 +2,9 @@
  * The peers' policy in a drill, on paths that are handed in: the service's own Direct Bedrock Client and MCP Router, so that
  * the policies differ and nothing else. It is called in the process, without HTTP before it, which is to its advantage.
  */
-import { operationLimits, type Matrix } from '../../operation/matrix.ts'
+import type { Matrix } from '../../operation/matrix.ts'
 import type { Operation } from '../../operation/operation.ts'
+import { plainOperation } from '../../operation/plain-operation.ts'
 import type { Path } from '../../operation/path.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { createSeededRandom } from '../../runtime/random.ts'
@@ -49,21 +50,13 @@ export function createPeerContestant(parts: PeerContestantParts): Contestant {
 }
 
 function operationOf(item: DrillItem, matrix: Matrix, clock: Clock, scale: number): Operation {
-  const row = matrix[item.type]
-  return {
+  return plainOperation(item.type, matrix[item.type], {
     id: `op_${item.label}`,
-    type: item.type,
-    priority: row.priority,
     mode: item.mode,
     converse: { messages: [{ role: 'user', content: [{ text: promptOf(item.label) }] }], inferenceConfig: { maxTokens: item.outputTokens } },
-    repeatable: true,
-    tenant: null,
-    metadata: {},
     arrivedAtMs: clock.monotonicMs(),
     createdAtMs: clock.nowMs(),
-    ...operationLimits(row),
-    streamSilenceMs: row.latencyMs,
     streamMaxMs: streamMaxMs / scale,
     correlationId: item.label,
-  }
+  })
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { operationOf } from '../../metrics/testing/happenings.ts'
+import { operationOf } from '../../operation/testing/operation.ts'
 import type { PriceTable } from '../../operation/cost.ts'
 import type { AttemptEnd, Path } from '../../operation/path.ts'
 import { createVirtualClock, type VirtualClock } from '../../runtime/virtual-clock.ts'
@@ -26,7 +26,7 @@ function pathThat(end: AttemptEnd | null): Path & { started: number } {
 }
 
 function ask(path: Path, clock: VirtualClock, purse: CanaryPurse, modelId = 'model'): ReturnType<typeof askCanary> {
-  return askCanary({ path, clock, purse, prices, target: 'frankfurt', modelId, operation: operationOf('emergency', 0), maxTokens: 8, deadlineMs: clock.monotonicMs() + 5_000 })
+  return askCanary({ path, clock, purse, prices, target: 'frankfurt', modelId, operation: operationOf('emergency'), maxTokens: 8, deadlineMs: clock.monotonicMs() + 5_000 })
 }
 
 const answered: AttemptEnd = { outcome: 'succeeded', answer: { message: { role: 'assistant', content: [{ text: 'OK' }] }, stopReason: 'end_turn', usage: spend.usage } as never, spend }

@@ -5,29 +5,22 @@
 import type { ConverseStreamEvent } from '../../operation/converse.ts'
 import type { Operation } from '../../operation/operation.ts'
 import type { AttemptEnd, Path, RunningAttempt } from '../../operation/path.ts'
+import { operationOf } from '../../operation/testing/operation.ts'
 import type { Fault } from '../../operation/fault.ts'
 import type { Clock } from '../../runtime/clock.ts'
 
 export function anOperation(clock: Clock, members: Partial<Operation> = {}): Operation {
-  return {
+  return operationOf('standard_analysis', {
     id: 'op_00000000000000000000000001',
-    type: 'standard_analysis',
-    priority: 'medium',
-    mode: 'sync',
     converse: { messages: [{ role: 'user', content: [{ text: 'What is on fire?' }] }] },
-    repeatable: true,
     tenant: 'acme',
     userId: 'u1',
     metadata: { team: 'blue' },
     arrivedAtMs: clock.monotonicMs(),
     createdAtMs: clock.nowMs(),
-    latencyRequirementMs: 30_000,
-    hardTimeoutMs: 60_000,
     streamSilenceMs: 30_000,
-    streamMaxMs: 600_000,
-    correlationId: 'cor_1',
     ...members,
-  }
+  })
 }
 
 export interface Carried {

@@ -4,10 +4,10 @@
 import fc from 'fast-check'
 import type { FaultKind } from '../../operation/fault.ts'
 import { operationTypes, runbookMatrix, type OperationType, type Route } from '../../operation/matrix.ts'
-import type { Operation } from '../../operation/operation.ts'
 import { OperationError, toProblem, type ProblemCode } from '../../operation/problem.ts'
 import type { AttemptRecord, FinalStatus, OperationResult } from '../../operation/result.ts'
 import type { SystemEvent } from '../../operation/system-event.ts'
+import { operationOf } from '../../operation/testing/operation.ts'
 
 export interface Happening {
   readonly operation: OperationType
@@ -50,29 +50,8 @@ export const happenings = fc.array(anyHappening, { maxLength: 80 })
 
 const currency = 'USD'
 
-export function operationOf(type: OperationType, atMs: number): Operation {
-  const row = runbookMatrix[type]
-  return {
-    id: 'op_test',
-    type,
-    priority: row.priority,
-    mode: 'sync',
-    converse: { messages: [{ role: 'user', content: [{ text: 'Hello' }] }] },
-    repeatable: true,
-    tenant: null,
-    metadata: {},
-    arrivedAtMs: 0,
-    createdAtMs: atMs,
-    latencyRequirementMs: row.latencyMs,
-    hardTimeoutMs: row.hardTimeoutMs,
-    streamSilenceMs: row.latencyMs,
-    streamMaxMs: 600_000,
-    correlationId: 'cor_test',
-  }
-}
-
 export function eventsOf(happening: Happening, atMs: number): readonly SystemEvent[] {
-  const operation = operationOf(happening.operation, atMs)
+  const operation = operationOf(happening.operation, { createdAtMs: atMs })
   const { route, target, status, totalMs } = happening
   const tried = route ?? runbookMatrix[happening.operation].route
   const common = { route: tried, target, startMs: 0, durationMs: totalMs }

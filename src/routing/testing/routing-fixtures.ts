@@ -1,36 +1,10 @@
 /**
- * Operations, views and rules for the tests and measurements of routing: complete values with the contract's defaults, so
+ * Views and rules for the tests and measurements of routing: complete values with the contract's defaults, so
  * that a test states only what it is about.
  */
-import { operationLimits, runbookMatrix, type OperationType } from '../../operation/matrix.ts'
-import type { Operation } from '../../operation/operation.ts'
 import { AttemptBudget } from '../attempt-budget.ts'
 import { defaultAttemptLimits, type AttemptRules, type RescuePolicy } from '../attempt-rules.ts'
 import { noOverrides, type Candidate, type Conditions, type RouteConditions } from '../conditions.ts'
-
-export function operationOf(type: OperationType, changes: Partial<Operation> = {}): Operation {
-  const row = runbookMatrix[type]
-  const limits = operationLimits(row)
-  return {
-    id: `op_${type}`,
-    type,
-    priority: row.priority,
-    mode: 'sync',
-    converse: { messages: [{ role: 'user', content: [{ text: 'What is wrong with the disk?' }] }] },
-    repeatable: true,
-    tenant: null,
-    metadata: {},
-    arrivedAtMs: 0,
-    // 2026-01-01T08:00:00Z
-    createdAtMs: 1_767_254_400_000,
-    latencyRequirementMs: limits.latencyRequirementMs,
-    hardTimeoutMs: limits.hardTimeoutMs,
-    streamSilenceMs: 5_000,
-    streamMaxMs: 600_000,
-    correlationId: 'cor_1',
-    ...changes,
-  }
-}
 
 export function candidateOf(id: string, changes: Partial<Candidate> = {}): Candidate {
   const never = Number.NEGATIVE_INFINITY
