@@ -13,7 +13,7 @@
 import type { RoutingDecision } from '../operation/decision.ts'
 import type { OperationResult } from '../operation/result.ts'
 import type { AttemptNotice } from '../operation/runner.ts'
-import { endOf, piecesOf, restartNotice, type OperationEvent, type Piece } from './operation-event.ts'
+import { endOf, pieceCount, piecesOf, restartNotice, type OperationEvent, type Piece } from './operation-event.ts'
 
 export interface EventLogLimits {
   /** Events that can be resumed from. */
@@ -95,7 +95,7 @@ export class EventLog {
 
   /** The number that the end will have. */
   endId(result: OperationResult, wholeAnswer: boolean): number {
-    return this.#lastId + (wholeAnswer ? piecesOf(result).length : 0) + 1
+    return this.#lastId + (wholeAnswer ? pieceCount(result) : 0) + 1
   }
 
   /** @param afterId the last number that the follower has seen; 0 for the whole. */

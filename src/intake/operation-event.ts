@@ -50,6 +50,13 @@ export function piecesOf(result: OperationResult): readonly Piece[] {
   return pieces
 }
 
+/** How many pieces `piecesOf` gives. */
+export function pieceCount(result: OperationResult): number {
+  let count = 0
+  for (const block of result.output?.message.content ?? []) if (block.text !== '') count += 1
+  return count
+}
+
 /** Why an operation that did not succeed has no answer. */
 export function problemOf(result: OperationResult): Problem {
   if (result.error !== undefined) {
