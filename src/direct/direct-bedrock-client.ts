@@ -12,6 +12,7 @@ import type { ConverseRequest } from '../operation/converse.ts'
 import type { Fault } from '../operation/fault.ts'
 import type { AttemptListener, AttemptRequest, Path, RunningAttempt } from '../operation/path.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { DenseSet } from '../runtime/dense-set.ts'
 import { checkControlPlane } from './adapters/connection-check.ts'
 import type { ConnectionCheck } from './adapters/connection-check.ts'
 import { Connections } from './adapters/connections.ts'
@@ -74,7 +75,7 @@ export function createDirectBedrockClient(parts: DirectBedrockClientParts): Dire
   const keeper = credentials.kind === 'provider' ? new CredentialKeeper(clock, credentials.obtain) : null
   const bearer = credentials.kind === 'api_key' ? ['authorization', `Bearer ${credentials.key}`] : null
   const prepared = new WeakMap<ConverseRequest, PreparedBody>()
-  const running = new Set<RunningAttempt>()
+  const running = new DenseSet<ConverseAttempt>()
   let settings = parts.settings
   let open = openTargets(settings, new Map())
   let closed = false
@@ -195,7 +196,7 @@ export function createDirectBedrockClient(parts: DirectBedrockClientParts): Dire
     close() {
       if (closed) return
       closed = true
-      for (const attempt of running) attempt.cancel()
+      for (const attempt of running.members()) attempt.cancel()
       for (const { connections } of open.values()) connections.close()
       keeper?.close()
     },

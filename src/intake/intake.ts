@@ -19,6 +19,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import type { Ids } from '../runtime/ids.ts'
 import { createIsoTime } from '../runtime/iso-time.ts'
+import { SlotMap } from '../runtime/slot-map.ts'
 import { createBoundedStateStore } from '../store/adapters/bounded-state-store.ts'
 import type { Relay } from '../store/relay.ts'
 import { StoreError } from '../store/store-error.ts'
@@ -97,7 +98,7 @@ export interface Intake {
 export function createIntake(options: IntakeOptions): Intake {
   const isoTime = createIsoTime()
   const { runner, clock, ids, events, limits, settings } = options
-  const live = new Map<string, LiveOperation>()
+  const live = new SlotMap<LiveOperation>()
   const state = createBoundedStateStore(options.state, clock, intakeLimits.storeWaitMs)
   const writer = createResultWriter({ state: options.state, clock, limits })
   const keys = createIdempotencyKeys(state)
@@ -310,7 +311,7 @@ export function createIntake(options: IntakeOptions): Intake {
       return { operation, decision: runner.decide(operation) }
     },
     get: async (reader, id) => liveFor(reader, id)?.current() ?? (await findFor(reader, id)).result,
-    list: (reader, page) => listOperations({ state, live: () => [...live.values()].map((entry) => entry.record()), createdAtMs: (result) => Date.parse(result.createdAt) }, reader, page).catch(rethrowShown),
+    list: (reader, page) => listOperations({ state, live: () => live.values().map((entry) => entry.record()), createdAtMs: (result) => Date.parse(result.createdAt) }, reader, page).catch(rethrowShown),
     async cancel(reader, id) {
       const here = liveFor(reader, id)
       if (here === undefined) return cancelElsewhere(await findFor(reader, id)).catch(rethrowShown)

@@ -118,7 +118,7 @@ export function createHybridRouter(parts: HybridRouterParts): HybridRouter {
     drain: () => shared.drain(),
     close() {
       shared.closed = true
-      for (const run of shared.running) run.feed({ type: 'cancel', reason: 'shutdown' })
+      for (const run of shared.running.members()) run.feed({ type: 'cancel', reason: 'shutdown' })
     },
   }
 }

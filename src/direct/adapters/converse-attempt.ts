@@ -14,6 +14,7 @@ import type { TokenUsage } from '../../operation/converse.ts'
 import type { Fault } from '../../operation/fault.ts'
 import type { AttemptEnd, AttemptListener, AttemptRequest, AttemptSpend, RunningAttempt } from '../../operation/path.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import type { Placed } from '../../runtime/dense-set.ts'
 import { AnswerAssembly, readAnswer } from '../answer-assembly.ts'
 import { toConverseEvent } from '../converse-event.ts'
 import {
@@ -48,7 +49,8 @@ export interface AttemptPlan {
   readonly onFault: (fault: Fault) => void
 }
 
-export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttempt {
+export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttempt, Placed {
+  place = -1
   private readonly clock: Clock
   private readonly request: AttemptRequest
   private readonly listener: AttemptListener

@@ -54,6 +54,7 @@ export class OperationRun implements RunningOperation, AttemptOwner, RunningEntr
   /** Its place among those who wait for room. */
   readonly rank: number
   untilMs = Number.POSITIVE_INFINITY
+  place = -1
 
   constructor(shared: RouterState, operation: Operation, observer: OperationObserver) {
     const { parts } = shared

@@ -15,10 +15,11 @@ import { DecisionLedger } from '../../routing/decision-ledger.ts'
 import { TargetStates, type TargetStateSettings } from '../../routing/target-states.ts'
 import { WaitingRoom, type Waiter } from '../../routing/waiting-room.ts'
 import type { HybridRouterParts, RouterSettings } from '../hybrid-router.ts'
+import { DenseSet, type Placed } from '../../runtime/dense-set.ts'
 import { createIsoTime } from '../../runtime/iso-time.ts'
 
 /** One operation that runs, as the shared state sees it. */
-export interface RunningEntry extends Waiter {
+export interface RunningEntry extends Waiter, Placed {
   feed(event: MachineEvent): void
 }
 
@@ -32,7 +33,7 @@ export class RouterState {
   readonly states: TargetStates
   readonly ledger: DecisionLedger
   readonly room: WaitingRoom<RunningEntry>
-  readonly running = new Set<RunningEntry>()
+  readonly running = new DenseSet<RunningEntry>()
   readonly isoTime = createIsoTime()
   closed = false
   #targets: TargetStateSettings

@@ -21,6 +21,8 @@ interface Stored {
   readonly bytes: number
   readonly version: number
   readonly expiresAtMs: number | null
+  /** Among those that expire; null where it does not. */
+  expiry: HeapNode<Stored> | null
 }
 
 interface Collection {
@@ -50,7 +52,6 @@ function takeOut(keys: string[], index: number): void {
 export function createMemoryStateStore(clock: Clock): StateStore {
   const collections = new Map<string, Collection>()
   const expiries = createIndexedHeap<Stored>((a, b) => (a.expiresAtMs ?? 0) < (b.expiresAtMs ?? 0))
-  const expiryNodes = new Map<Stored, HeapNode<Stored>>()
   let recordCount = 0
   let byteCount = 0
   let lastVersion = 0
@@ -85,9 +86,7 @@ export function createMemoryStateStore(clock: Clock): StateStore {
   const forgetRecord = (record: Stored): void => {
     recordCount -= 1
     byteCount -= record.bytes
-    const node = expiryNodes.get(record)
-    if (node !== undefined) expiries.remove(node)
-    expiryNodes.delete(record)
+    if (record.expiry !== null) expiries.remove(record.expiry)
   }
 
   const remove = (record: Stored): void => {
@@ -148,7 +147,7 @@ export function createMemoryStateStore(clock: Clock): StateStore {
       assertRoom(bytes, replaced)
 
       lastVersion += 1
-      const record: Stored = { collection: collectionName, key, text, bytes, version: lastVersion, expiresAtMs: options.expiresAtMs ?? null }
+      const record: Stored = { collection: collectionName, key, text, bytes, version: lastVersion, expiresAtMs: options.expiresAtMs ?? null, expiry: null }
       // Making room may have swept what was to be replaced, and its collection with it: look again.
       const collection = collections.get(collectionName) ?? { records: new Map<string, Stored>(), keys: [] }
       collections.set(collectionName, collection)
@@ -158,7 +157,7 @@ export function createMemoryStateStore(clock: Clock): StateStore {
       collection.records.set(key, record)
       recordCount += 1
       byteCount += bytes
-      if (record.expiresAtMs !== null) expiryNodes.set(record, expiries.push(record))
+      if (record.expiresAtMs !== null) record.expiry = expiries.push(record)
       return { stored: true, version: record.version }
     },
 
@@ -195,7 +194,6 @@ export function createMemoryStateStore(clock: Clock): StateStore {
     async close() {
       closed = true
       collections.clear()
-      expiryNodes.clear()
     },
   }
 
