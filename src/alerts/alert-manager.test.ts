@@ -297,6 +297,18 @@ describe('the runbook’s automatic actions', () => {
     expect(lab.commands).toMatchObject([{ route: 'direct' }])
   })
 
+  it('is lifted as soon as the component is no longer critical, so that traffic can show that it is well, and a relapse is the same alert', async () => {
+    const lab = await openLab()
+    lab.set(withLevel(calm, 'mcp-router', 'critical'))
+    await lab.pass(10_000)
+    lab.set(withLevel(calm, 'mcp-router', 'degraded'))
+    await lab.pass(30_000)
+    lab.set(withLevel(calm, 'mcp-router', 'critical'))
+    await lab.pass(10_000)
+    expect(lab.commands.map(({ route }) => route)).toEqual(['direct', null, 'direct'])
+    expect(lab.pages().filter((page) => page.startsWith('firing'))).toHaveLength(1)
+  })
+
   it('with both paths down neither is preferred', async () => {
     const lab = await openLab({ readings: withLevel(directDown, 'mcp-router', 'critical') })
     await lab.pass(4 * minute)

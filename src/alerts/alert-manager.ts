@@ -23,7 +23,7 @@ import { createBookKeeper } from './adapters/book-keeper.ts'
 import { createBookStore } from './adapters/book-store.ts'
 import { createDeliveries, type Settled, type TestOutcome } from './adapters/deliveries.ts'
 import { createHeartbeatSchedule, type Heartbeat } from './adapters/heartbeat.ts'
-import { factsOf, type Alert } from './alert.ts'
+import { factsOf, trackKey, type Alert } from './alert.ts'
 import { suppressedUntil, tidied, withNotifications, type AlertBook, type OutboxEntry, type Suppression } from './alert-book.ts'
 import { evaluate, observe, type HeldAlert, type Windows } from './evaluate.ts'
 import { advance } from './life-cycle.ts'
@@ -49,6 +49,7 @@ import type { AlertReadings, CompleteReadings } from './readings.ts'
 import { responseTimeOf, type ResponseTime } from './response-time.ts'
 import type { AlertSettings } from './settings.ts'
 import { announce, nothingHappened, type Happenings } from './storm.ts'
+import { isAwayNow } from './tick-window.ts'
 
 /** The levers that the runbook's automatic actions pull; audited as automatic by whoever implements it. */
 export interface AutomaticActions {
@@ -183,6 +184,11 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
 
   const announceContext = (nowMs: number) => ({ deployment: settings.deployment, storm: settings.storm, firstLevel: settings.escalation.chain[0]?.name ?? '', held, nowMs })
 
+  const isThere = ({ rule, component }: Alert): boolean => {
+    const window = windows[trackKey(rule, component)]
+    return window === undefined || !isAwayNow(window)
+  }
+
   /** Only who evaluates by its lease is fenced: operators act on every instance. */
   const change = <Result extends { readonly book: AlertBook }>(compute: (book: AlertBook) => Result): Promise<Result | null> => keeper.change(role === 'evaluating' ? token : null, compute)
 
@@ -223,7 +229,7 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
       const advanced = advance(book, evaluation, evaluation.raise.map(() => ids.next('alrt')), settings.deployment, settings.escalation, nowMs)
       const happenings: Happenings = { ...nothingHappened, escalated: advanced.escalated, resolved: advanced.resolved }
       const announced = announce(advanced.book, happenings, announceContext(nowMs))
-      const { preference, command } = nextPreference(book.preference, advanced.book.active, evaluation.held, settings.rules, nowMs)
+      const { preference, command } = nextPreference(book.preference, advanced.book.active.filter(isThere), evaluation.held, settings.rules, nowMs)
       const withOutbox = withDrafts({ ...tidied(announced.book, nowMs), preference, token: Math.max(book.token, token) }, announced.drafts, nowMs)
       return { book: withOutbox.book, failed: withOutbox.failed, advanced, command }
     })

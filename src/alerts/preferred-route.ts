@@ -6,6 +6,10 @@
  * When both routes are broken neither is preferred: the core's own view of what works is better than a preference for one
  * that does not. A condition that is held back behind its cause counts, because holding back concerns people only. The
  * preference has an end and is renewed, so that it ends by itself when nothing evaluates any more.
+ *
+ * It lasts while the condition is there, and not until the alert is over: what is preferred elsewhere gets no operations,
+ * and where a free probe cannot see whether operations are answered nobody would learn that they are again. A relapse within
+ * the clearing time is the same alert.
  */
 import type { Route } from '../operation/matrix.ts'
 import type { ActiveAlert } from './alert.ts'
@@ -26,7 +30,8 @@ export interface PreferenceStep {
   readonly command: RouteCommand | null
 }
 
-export function nextPreference(before: RoutePreference | null, active: readonly ActiveAlert[], held: readonly HeldAlert[], rules: readonly AlertRule[], nowMs: number): PreferenceStep {
+/** @param active alerts whose condition is there now */
+export function nextPreference(before: RoutePreference | null, active: readonly Pick<ActiveAlert, 'rule' | 'component'>[], held: readonly HeldAlert[], rules: readonly AlertRule[], nowMs: number): PreferenceStep {
   const wanted = wantedRoute([...active, ...held], rules)
   if (wanted === null) {
     if (before === null) return { preference: null, command: null }

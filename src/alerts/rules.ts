@@ -10,7 +10,8 @@
  * and is never held back; `independent` alerts have nothing to do with the rest.
  *
  * `clearMs` is the hysteresis: for so long the condition must be away. Health has one of its own (5 good probes), so a
- * minute is enough; rates need two.
+ * minute is enough; rates need two. A component that is degraded by a share of its traffic looks well now and then, by chance:
+ * what takes ten minutes to be an alert is over after five without.
  */
 import type { AlertPriority } from '../operation/alert-facts.ts'
 import type { Route } from '../operation/matrix.ts'
@@ -140,7 +141,7 @@ export const runbookRules: readonly AlertRule[] = Object.freeze([
     priority: 'P1',
     condition: { reading: 'component_health', atLeast: 'degraded' },
     forMs: 10 * minuteMs,
-    clearMs: minuteMs,
+    clearMs: 5 * minuteMs,
     silenceClearsMs: null,
     component: null,
     role: 'component',

@@ -57,6 +57,11 @@ export function isSilent(window: TickWindow, ticks: number): boolean {
   return marks !== null && count(marks, '?') === marks.length
 }
 
+/** Whether the condition was away at the last tick. What is unknown is as it was. */
+export function isAwayNow(window: TickWindow): boolean {
+  return window.marks.endsWith('0')
+}
+
 /** Whether the window says anything that is worth remembering. */
 export function isQuiet(window: TickWindow): boolean {
   return !window.marks.includes('1')

@@ -12,6 +12,8 @@ import { overallLines, summaryTable, typeTable } from '../simulate/report-table.
 import { scaleScenario, stretchScenario } from '../simulate/scenario.ts'
 import { scenarioNamed, scenarios } from '../simulate/scenarios.ts'
 import { drillParts } from './drill-contestants.ts'
+import { incidentAlerts } from './incident-alerts.ts'
+import { alertText } from './simulate-command.ts'
 import { CommandFailure, exitCode, type ExitCode, type Terminal } from './terminal.ts'
 
 export interface DrillCommandOptions {
@@ -44,7 +46,9 @@ export async function drillCommand(options: DrillCommandOptions, terminal: Termi
     const scaled = scaleScenario(scenario, options.scale)
     const lasting = options.seconds === null ? scaled : stretchScenario(scaled, (options.seconds * 1_000) / scaled.durationMs)
     if (!options.json) terminal.err(`${name}: ${lasting.title}\n`)
-    reports.push(await runDrill(drillParts(lasting, options.seed, clock)))
+    const report = await runDrill(drillParts(lasting, options.seed, clock))
+    // A drill lasts for seconds, and rules look at minutes: the same incident on a virtual clock tells what they would say.
+    reports.push({ ...report, alerts: await incidentAlerts(scenario, options.seed) })
   }
   terminal.out(options.json ? `${JSON.stringify(reports, null, 2)}\n` : text(reports, options))
   const folder = options.report ?? (chosen.length > 1 ? defaultReport : null)
@@ -57,7 +61,7 @@ function text(reports: readonly IncidentReport[], options: DrillCommandOptions):
   const details = only !== undefined && more.length === 0 ? `\n${typeTable(only)}` : `\n${overallLines(reports)}`
   const missed = checkGoals(reports).filter(({ reached }) => !reached)
   const goals = missed.length === 0 ? '\nEvery goal is reached.\n' : `\nGoals that were missed:\n${missed.map(({ goal, figure }) => `  ${goal}: ${figure}\n`).join('')}`
-  return `seed ${options.seed}, requirements divided by ${options.scale}; times in ms as the caller sees them;\nlate: by how much the process itself was late at the 99th percentile, which a busy machine is\n\n${summaryTable(reports)}${details}${goals}`
+  return `seed ${options.seed}, requirements divided by ${options.scale}; times in ms as the caller sees them;\nlate: by how much the process itself was late at the 99th percentile, which a busy machine is\n\n${summaryTable(reports)}${details}${alertText(reports)}${goals}`
 }
 
 async function writeReport(folder: string, reports: readonly IncidentReport[], terminal: Terminal): Promise<void> {

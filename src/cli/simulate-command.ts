@@ -10,10 +10,11 @@ import { ConfigError } from '../config/resolve-config.ts'
 import type { JsonObject } from '../operation/converse.ts'
 import { compare, simulateMany, type NamedSettings } from '../simulate/comparison.ts'
 import type { IncidentReport } from '../simulate/incident-report.ts'
-import { overallLines, percent, summaryTable, typeTable } from '../simulate/report-table.ts'
+import { alertTable, overallLines, percent, summaryTable, typeTable } from '../simulate/report-table.ts'
 import { scaleScenario, stretchScenario, type Scenario } from '../simulate/scenario.ts'
 import { scenarioNamed, scenarios } from '../simulate/scenarios.ts'
 import { readWork, type WorkItem } from '../simulate/workload.ts'
+import { incidentAlerts } from './incident-alerts.ts'
 import { incidentConfig } from './incident-config.ts'
 import { CommandFailure, exitCode, type ExitCode, type Terminal } from './terminal.ts'
 
@@ -42,7 +43,10 @@ export async function simulateCommand(options: SimulateCommandOptions, terminal:
   const reports: IncidentReport[] = []
   for (const scenario of chosen) {
     if (scenario === undefined) throw new CommandFailure(`${options.scenario} is no scenario: all, ${scenarios.map(({ name }) => name).join(', ')}`, exitCode.usage)
-    reports.push(simulateOne(scenario, options, routings, work))
+    const report = simulateOne(scenario, options, routings, work)
+    const isOwn = options.replay === null && (options.operations ?? 0) <= mostForeseen
+    // Rules look at minutes: alerts are played at the runbook's own times, whatever the scale of the figures.
+    reports.push(isOwn ? { ...report, alerts: await incidentAlerts(scenario, options.seed, routings[0]?.routing) } : report)
   }
   terminal.out(options.json ? `${JSON.stringify(reports, null, 2)}\n` : text(reports, options.seed))
   return exitCode.done
@@ -64,7 +68,13 @@ function simulateOne(scenario: Scenario, options: SimulateCommandOptions, routin
 function text(reports: readonly IncidentReport[], seed: number): string {
   const [only, ...more] = reports
   const details = only !== undefined && more.length === 0 ? `\n${only.title}\n\n${typeTable(only)}${hindsightLine(only)}` : `\n${overallLines(reports)}`
-  return `seed ${seed}, requirements divided by ${reports[0]?.scale ?? 1}; times in ms of the simulated clock\n\n${summaryTable(reports)}${details}`
+  return `seed ${seed}, requirements divided by ${reports[0]?.scale ?? 1}; times in ms of the simulated clock\n\n${summaryTable(reports)}${details}${alertText(reports)}`
+}
+
+/** What operators are told of the incidents, under the head that says how that was found. */
+export function alertText(reports: readonly IncidentReport[]): string {
+  const table = alertTable(reports)
+  return table === '' ? '' : `\nWhat operators are told, on a virtual clock at the runbook’s own times; after: from when something is wrong\n\n${table}`
 }
 
 function hindsightLine(report: IncidentReport): string {

@@ -49,6 +49,21 @@ describe('the goals', () => {
   })
 })
 
+describe('what operators are told', () => {
+  const told = { scenario: 'hang', seed: 4, alerts: [{ rule: 'component-degraded', component: 'direct-bedrock-client', priority: 'P1', afterMs: 618_000, overAfterMs: 300_000 }], pages: 1, faults: [] as string[] }
+
+  it('is a goal of each incident whose alerts were looked at', () => {
+    const missed = (faults: readonly string[]) => checkGoals([{ ...report('hang', figures(100), figures(70)), alerts: { ...told, faults } }]).filter(({ reached }) => !reached)
+    expect(missed([])).toEqual([])
+    expect(missed(['system-down on hybrid-router was raised and is not expected'])).toMatchObject([{ goal: 'hang: operators are told once, of the cause, and nothing else' }])
+  })
+
+  it('is a table of the report', () => {
+    const page = drillReport([{ ...report('hang', figures(100), figures(70)), alerts: told }], []).find(({ name }) => name === 'README.md')?.text
+    expect(page).toContain('| hang | `component-degraded` on `direct-bedrock-client` | P1 | 10.3 min | 5.0 min | 1 |')
+  })
+})
+
 describe('the report', () => {
   const files = drillReport([report('calm', figures(100), figures(100)), report('hang', figures(96), figures(70))], ['On a quiet machine.'])
   const page = files.find(({ name }) => name === 'README.md')?.text ?? ''

@@ -6,7 +6,7 @@
  */
 import { operationTypes } from '../operation/matrix.ts'
 import { overallOf, type IncidentReport, type IncidentRun } from '../simulate/incident-report.ts'
-import { milliseconds, percent } from '../simulate/report-table.ts'
+import { milliseconds, minutes, percent } from '../simulate/report-table.ts'
 import { barChart, type BarGroup } from './svg-chart.ts'
 
 export interface DrillReportFile {
@@ -56,6 +56,7 @@ export function checkGoals(reports: readonly IncidentReport[]): readonly GoalChe
     check(`${scenario}: at most ${most} attempts per operation`, attemptsPerOperation <= most, attemptsPerOperation.toFixed(3))
     if (scenario === calm) check(`${scenario}: hedges under 1 %, no trips, no shedding`, hedgesPerOperation < 0.01 && run.extra?.trips === 0 && run.extra.shed === 0, `${percent(hedgesPerOperation)}, ${run.extra?.trips ?? 0} trips, ${run.extra?.shed ?? 0} shed`)
     if (peer !== undefined) check(`${scenario}: not below the peers’ policy`, run.ofOracle >= peer.ofOracle || overlaps(run, peer), `${percent(run.ofOracle)}, theirs ${percent(peer.ofOracle)}`)
+    if (report.alerts !== undefined) check(`${scenario}: operators are told once, of the cause, and nothing else`, report.alerts.faults.length === 0, report.alerts.faults.join('; ') || `${report.alerts.pages} pages`)
     check(`${scenario}: no wrong answer, nothing lost`, run.figures.all.wrong === 0 && (run.extra?.lost ?? 0) === 0, `${run.figures.all.wrong} wrong, ${run.extra?.lost ?? 0} lost`)
   }
   return checks
@@ -95,10 +96,31 @@ function page(reports: readonly IncidentReport[], conditions: readonly string[])
     '',
     ...missed.map(({ goal, figure }) => `- ${goal}: **${figure}**`),
     '',
+    ...alertSection(reports),
     '## Each incident',
     '',
     ...reports.flatMap(incidentSection),
   ].join('\n')
+}
+
+/** What operators are told of each incident; nothing where nobody looked. */
+function alertSection(reports: readonly IncidentReport[]): readonly string[] {
+  const told = reports.flatMap(({ alerts }) => alerts ?? [])
+  if (told.length === 0) return []
+  return [
+    '## What operators are told',
+    '',
+    'The same incidents on a virtual clock at the runbook’s own times, 20 minutes each, with the default rules: router, metrics, health and Alert Manager are those that serve. **after**: from when something is wrong; **over after**: from when nothing is any more.',
+    '',
+    '| incident | alert | priority | after | over after | pages |',
+    '| --- | --- | --- | ---: | ---: | ---: |',
+    ...told.flatMap(({ scenario, alerts, pages }) =>
+      alerts.length === 0
+        ? [`| ${scenario} | none | | | | ${pages} |`]
+        : alerts.map(({ rule, component, priority, afterMs, overAfterMs }, index) => `| ${[index === 0 ? scenario : '', `\`${rule}\` on \`${component}\``, priority, minutes(afterMs), overAfterMs === null ? 'never' : minutes(overAfterMs), index === 0 ? pages : ''].join(' | ')} |`),
+    ),
+    '',
+  ]
 }
 
 function summaryRow(scenario: string, run: IncidentRun): string {

@@ -65,10 +65,10 @@ function worldWith(answers: Answers, ...targets: string[]): World {
 const level = (w: World): string => w.checker.components()[0]?.status ?? ''
 const part = (w: World, target: string): string | undefined => w.checker.components()[0]?.subjects.find((one) => one.title === target)?.status
 
-function attempt(w: World, target: string, outcome: AttemptOutcome, count = 1): void {
+function attempt(w: World, target: string, outcome: AttemptOutcome, count = 1, overtaken = false): void {
   for (let index = 0; index < count; index += 1) {
     const error = outcome === 'failed' ? { error: { kind: 'overloaded', retryable: true, message: 'busy' } as const } : {}
-    w.events.publish({ type: 'attempt_ended', atMs: w.clock.nowMs(), operation: operationOf('emergency'), record: { number: 1, route: 'direct', target, reason: 'first', startMs: 0, durationMs: 10, outcome, ...error }, outputTokens: 1 })
+    w.events.publish({ type: 'attempt_ended', atMs: w.clock.nowMs(), operation: operationOf('emergency'), record: { number: 1, route: 'direct', target, reason: 'first', startMs: 0, durationMs: 10, outcome, ...error }, outputTokens: 1, overtaken })
   }
 }
 
@@ -218,6 +218,49 @@ describe('traffic', () => {
     await w.clock.advanceAsync(25_000)
     expect(level(w)).toBe('critical')
     await w.clock.advanceAsync(25_000)
+    // It is tried again, and what is tried tells.
+    expect(w.checker.components()[0]).toMatchObject({ status: 'degraded', message: 'A probe is answered, and no operation has been since operations failed.' })
+    await w.clock.advanceAsync(180_000)
+    expect(level(w)).toBe('degraded')
+    await w.clock.advanceAsync(60_000)
+    expect(level(w)).toBe('healthy')
+  })
+
+  it('that is answered proves a target well that probes alone left in doubt', async () => {
+    const w = world('a')
+    await w.clock.advanceAsync(1)
+    for (let second = 0; second < 20; second += 1) {
+      attempt(w, 'a', 'failed')
+      await w.clock.advanceAsync(1_000)
+    }
+    await w.clock.advanceAsync(100_000)
+    expect(level(w)).toBe('degraded')
+    for (let second = 0; second < 30; second += 1) {
+      attempt(w, 'a', 'succeeded')
+      await w.clock.advanceAsync(1_000)
+    }
+    expect(level(w)).toBe('healthy')
+  })
+
+  it('that is overtaken by its help all the time shows a target that hangs, although its control plane answers', async () => {
+    const w = world('a', 'b')
+    await w.clock.advanceAsync(1)
+    for (let second = 0; second < 30; second += 1) {
+      attempt(w, 'a', 'cancelled', 3, true)
+      attempt(w, 'b', 'succeeded', 19)
+      attempt(w, 'b', 'cancelled', 1, true)
+      await w.clock.advanceAsync(1_000)
+    }
+    expect([part(w, 'a'), part(w, 'b')]).toEqual(['degraded', 'healthy'])
+  })
+
+  it('that callers cancel says nothing', async () => {
+    const w = world('a')
+    await w.clock.advanceAsync(1)
+    for (let second = 0; second < 30; second += 1) {
+      attempt(w, 'a', 'cancelled', 3)
+      await w.clock.advanceAsync(1_000)
+    }
     expect(level(w)).toBe('healthy')
   })
 

@@ -12,6 +12,7 @@
  * It must not know what a target or a server is: subjects are given to it.
  */
 import type { Route } from '../operation/matrix.ts'
+import type { AttemptRecord } from '../operation/result.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import type { CancelSchedule, Clock } from '../runtime/clock.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
@@ -74,7 +75,7 @@ class Checker implements HealthChecker {
   constructor(parts: HealthCheckerParts) {
     this.#parts = parts
     this.#unsubscribe = parts.events.subscribe((event) => {
-      if (event.type === 'attempt_ended') this.#count(event.record)
+      if (event.type === 'attempt_ended') this.#count(event.record, event.overtaken)
     })
     this.#tickDueMs = parts.clock.monotonicMs()
     this.#tick()
@@ -152,10 +153,10 @@ class Checker implements HealthChecker {
     }
   }
 
-  #count(attempt: Parameters<typeof trafficOf>[0] & { readonly route: Route; readonly target: string }): void {
+  #count(attempt: AttemptRecord, overtaken: boolean): void {
     const carriers = this.#carriers[attempt.route].get(attempt.target)
     if (carriers === undefined) return
-    const kind = trafficOf(attempt)
+    const kind = trafficOf(attempt, overtaken)
     if (kind !== null) for (const watched of carriers) watched.count(kind)
   }
 

@@ -58,7 +58,7 @@ describe('a component', () => {
 })
 
 describe('traffic', () => {
-  it.each([
+  it.each<{ succeeded: number; failed: number; throttled: number; overtaken?: number; says: string | undefined; why: string }>([
     { succeeded: 0, failed: 0, throttled: 0, says: undefined, why: 'no traffic says nothing' },
     { succeeded: 100, failed: 4, throttled: 0, says: 'healthy', why: 'less than one in twenty failed' },
     { succeeded: 95, failed: 5, throttled: 0, says: 'degraded', why: 'one in twenty is the critical error rate' },
@@ -66,8 +66,12 @@ describe('traffic', () => {
     { succeeded: 0, failed: 1, throttled: 0, says: 'critical', why: 'all failed; hysteresis asks for more of the same' },
     { succeeded: 1, failed: 0, throttled: 5, says: 'degraded', why: 'most were throttled' },
     { succeeded: 5, failed: 0, throttled: 1, says: 'healthy', why: 'some throttling is how limits are found' },
-  ])('of $succeeded good, $failed bad, $throttled throttled says $says: $why', ({ says, why: _why, ...stretch }) => {
-    expect(observationOf(stretch)?.level).toBe(says)
+    { succeeded: 0, failed: 0, throttled: 0, overtaken: 3, says: 'degraded', why: 'one that hangs fails nothing: it is overtaken' },
+    { succeeded: 2, failed: 0, throttled: 0, overtaken: 3, says: 'degraded', why: 'it is overtaken more often than it answers' },
+    { succeeded: 19, failed: 0, throttled: 0, overtaken: 1, says: 'healthy', why: 'that some are overtaken is what help is for' },
+    { succeeded: 0, failed: 1, throttled: 0, overtaken: 3, says: 'critical', why: 'what was overtaken does not hide that all others failed' },
+  ])('of $succeeded good, $failed bad, $throttled throttled, $overtaken overtaken says $says: $why', ({ says, why: _why, overtaken = 0, ...stretch }) => {
+    expect(observationOf({ ...stretch, overtaken })?.level).toBe(says)
   })
 
   it.each([
@@ -75,10 +79,12 @@ describe('traffic', () => {
     { outcome: 'timed_out', kind: 'timeout', as: 'failed', why: 'nor in time' },
     { outcome: 'failed', kind: 'validation', as: null, why: 'the request was wrong' },
     { outcome: 'failed', kind: 'model_error', as: null, why: 'the input was too much for the model' },
-    { outcome: 'cancelled', kind: undefined, as: null, why: 'somebody else was quicker, or the caller went away' },
+    { outcome: 'cancelled', kind: undefined, as: null, why: 'a hedge was not needed, or the caller went away' },
+    { outcome: 'cancelled', kind: undefined, overtaken: true, as: 'overtaken', why: 'the help that was started for it was quicker' },
     { outcome: 'rejected', kind: 'network', as: null, why: 'we did not ask' },
     { outcome: 'throttled', kind: 'throttled', as: 'throttled', why: 'too much' },
-  ] as const)('$outcome by $kind counts as $as: $why', ({ outcome, kind, as }) => {
-    expect(trafficOf({ outcome, ...(kind === undefined ? {} : { error: { kind, retryable: false, message: '' } }) })).toBe(as)
+  ] as const)('$outcome by $kind counts as $as: $why', ({ outcome, kind, as, ...more }) => {
+    const overtaken = 'overtaken' in more
+    expect(trafficOf({ outcome, ...(kind === undefined ? {} : { error: { kind, retryable: false, message: '' } }) }, overtaken)).toBe(as)
   })
 })

@@ -14,6 +14,13 @@ import { noTraffic, observationOf, type TrafficStretch } from './traffic.ts'
 
 export type ObservedBy = 'traffic' | 'probe'
 
+/**
+ * For so many times the time in which failed traffic outranks probes they make a subject no better than degraded: it is
+ * tried again, and what is tried tells. Nobody has to be told of a quiet system for that: it is less than the ten minutes
+ * after which a degraded component is an alert.
+ */
+export const unprovenFactor = 5
+
 export interface Now {
   readonly wallMs: number
   readonly monotonicMs: number
@@ -54,7 +61,7 @@ export class WatchedSubject {
     this.#stretch[kind] += 1
   }
 
-  /** What the traffic since the last time says; null without any. */
+  /** What the traffic since the last time says; null when it says nothing. */
   takeTraffic(): ReturnType<typeof observationOf> {
     const observation = observationOf(this.#stretch)
     this.#stretch = { ...noTraffic }
@@ -84,12 +91,14 @@ export class WatchedSubject {
   #weighed(finding: Finding, by: ObservedBy, { monotonicMs }: Now, { trustTrafficMs }: HealthSettings): Finding {
     const { level, reason } = finding
     if (by === 'traffic') {
-      this.#failedTraffic = level === null || isUsable(level) ? null : { atMs: monotonicMs, reason }
+      this.#failedTraffic = level === null || level === 'healthy' ? null : { atMs: monotonicMs, reason }
       return finding
     }
     const failed = this.#failedTraffic
     if (failed === null || this.subject.seesLess !== true || level !== 'healthy') return finding
-    if (monotonicMs - failed.atMs < trustTrafficMs) return { ...finding, level: null, reason: `${failed.reason}, although a probe was answered` }
+    const sinceMs = monotonicMs - failed.atMs
+    if (sinceMs < trustTrafficMs) return { ...finding, level: null, reason: `${failed.reason}, although a probe was answered` }
+    if (sinceMs < unprovenFactor * trustTrafficMs) return { ...finding, level: 'degraded', reason: 'A probe is answered, and no operation has been since operations failed' }
     this.#failedTraffic = null
     return finding
   }

@@ -30,6 +30,8 @@ export type SystemEvent =
       readonly operation: Operation
       readonly record: AttemptRecord
       readonly outputTokens: number
+      /** Cancelled, because the help that was started for it was quicker: it says something about the target. */
+      readonly overtaken: boolean
     }
   | { readonly type: 'operation_ended'; readonly atMs: number; readonly operation: Operation; readonly result: OperationResult }
   /** An operation's decision in hindsight; `optimal` is null where it could not be judged. */

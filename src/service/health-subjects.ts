@@ -11,22 +11,28 @@ import { askCanary } from '../health/adapters/canary.ts'
 import type { CanaryPurse } from '../health/adapters/canary-purse.ts'
 import type { CheckerStatus } from '../health/health-checker.ts'
 import type { Finding, HealthComponent, HealthSubject } from '../health/health-subject.ts'
+import { unprovenFactor } from '../health/watched-subject.ts'
 import type { LogSink } from '../logs/adapters/json-lines.ts'
 import type { McpRouter } from '../mcp/mcp-router.ts'
 import type { JsonObject } from '../operation/converse.ts'
 import type { RecorderStatus } from '../metrics/metrics-recorder.ts'
 import type { Route } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
+import type { Path } from '../operation/path.ts'
 import type { HybridRouter } from '../router/hybrid-router.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { QueueInspection } from '../store/message-queue.ts'
 import type { Store } from '../store/adapters/open-store.ts'
 
+/** What is looked at of the two paths; incidents on a virtual clock have their own. */
+export type WatchedDirect = Path & Pick<DirectBedrockClient, 'targets' | 'checkConnection'>
+export type WatchedMcp = Pick<McpRouter, 'servers' | 'checkServer'>
+
 export interface HealthSources {
   readonly clock: Clock
   readonly config: () => Config
-  readonly direct: DirectBedrockClient
-  readonly mcp: McpRouter
+  readonly direct: WatchedDirect
+  readonly mcp: WatchedMcp
   readonly router: Pick<HybridRouter, 'inFlight' | 'waiting' | 'breakers'>
   readonly store: Pick<Store, 'state' | 'queue'>
   readonly recorder: () => RecorderStatus
@@ -47,7 +53,8 @@ export interface HealthSources {
 export function createHealthComponents(sources: HealthSources): () => readonly HealthComponent[] {
   const first = router(sources)
   const last = [checker(sources), recorder(sources), logs(sources), queue(sources), breakers(sources)]
-  return () => [first, direct(sources), mcp(sources), ...last, ...sources.more()]
+  const standingOf = createBreakerWatch(sources)
+  return () => [first, direct(sources, standingOf), mcp(sources, standingOf), ...last, ...sources.more()]
 }
 
 function good(reason: string, responseTimeMs: number | null = null): Finding {
@@ -78,13 +85,32 @@ function router({ config, router: hybridRouter }: HealthSources): HealthComponen
   }
 }
 
-/** What an open breaker says against a target, whatever a free probe finds. */
-function openBreaker(sources: HealthSources, route: Route, target: string): ReturnType<NonNullable<HealthSubject['standing']>> {
-  const breaker = sources.router.breakers().find((one) => one.route === route && one.target === target)
-  return breaker?.phase === 'open' ? { level: 'unhealthy', reason: 'Its circuit breaker is open' } : null
+type StandingOf = (route: Route, target: string) => ReturnType<NonNullable<HealthSubject['standing']>>
+
+/**
+ * What a breaker says against a target, whatever a free probe finds. A half-open one lets some operations through that tell:
+ * until they do it stays a doubt, and in a quiet system, where nobody asks, for a time only.
+ */
+function createBreakerWatch({ clock, config, router: hybridRouter }: HealthSources): StandingOf {
+  const openedMs = new Map<string, number>()
+  return (route, target) => {
+    const breaker = hybridRouter.breakers().find((one) => one.route === route && one.target === target)
+    const key = `${route} ${target}`
+    const nowMs = clock.monotonicMs()
+    if (breaker === undefined || breaker.phase === 'closed') {
+      openedMs.delete(key)
+      return null
+    }
+    if (breaker.phase === 'open') {
+      openedMs.set(key, nowMs)
+      return { level: 'unhealthy', reason: 'Its circuit breaker is open' }
+    }
+    const sinceMs = nowMs - (openedMs.get(key) ?? Number.NEGATIVE_INFINITY)
+    return sinceMs < unprovenFactor * config().health.trustTrafficMs ? { level: 'degraded', reason: 'Its circuit breaker is half open, and no operation has closed it yet' } : null
+  }
 }
 
-function direct(sources: HealthSources): HealthComponent {
+function direct(sources: HealthSources, standingOf: StandingOf): HealthComponent {
   const { clock, config, direct: client, purse } = sources
   const { canary } = config().health
   const subjects = client.targets.flatMap((target): HealthSubject[] => {
@@ -94,7 +120,7 @@ function direct(sources: HealthSources): HealthComponent {
       title: target.id,
       carries,
       seesLess: true,
-      standing: () => openBreaker(sources, 'direct', target.id),
+      standing: () => standingOf('direct', target.id),
       async probe(deadlineMs) {
         const check = await client.checkConnection(target.id, deadlineMs)
         const details = { region: target.region, modelId: target.modelId }
@@ -127,7 +153,7 @@ function direct(sources: HealthSources): HealthComponent {
   }
 }
 
-function mcp(sources: HealthSources): HealthComponent {
+function mcp(sources: HealthSources, standingOf: StandingOf): HealthComponent {
   const servers = sources.mcp.servers().filter((server) => server.state !== 'disabled')
   return {
     name: 'mcp-router',
@@ -139,7 +165,7 @@ function mcp(sources: HealthSources): HealthComponent {
       title: name,
       carries: { route: 'mcp' as const, target: name },
       seesLess: true,
-      standing: () => openBreaker(sources, 'mcp', name),
+      standing: () => standingOf('mcp', name),
       async probe() {
         const view = await sources.mcp.checkServer(name)
         if (view === null) return { level: 'critical', reason: 'It is not configured any more', responseTimeMs: null }

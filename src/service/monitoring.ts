@@ -4,16 +4,14 @@
  */
 import type { AlertReadings } from '../alerts/readings.ts'
 import type { Config } from '../config/schema.ts'
-import type { DirectBedrockClient } from '../direct/direct-bedrock-client.ts'
 import { createCanaryPurse } from '../health/adapters/canary-purse.ts'
 import type { ComponentView } from '../health/component-view.ts'
 import { startHealthChecker, type HealthChecker } from '../health/health-checker.ts'
 import type { HealthComponent } from '../health/health-subject.ts'
 import { systemHealth, type RowRoutes } from '../health/system-health.ts'
-import { createHealthComponents, oldestOf } from './health-subjects.ts'
+import { createHealthComponents, oldestOf, type WatchedDirect, type WatchedMcp } from './health-subjects.ts'
 import type { Monitoring } from '../http/monitoring.ts'
 import type { LogSink } from '../logs/adapters/json-lines.ts'
-import type { McpRouter } from '../mcp/mcp-router.ts'
 import type { MetricsFacts } from '../metrics/metric-catalogue.ts'
 import { startMetricsRecorder, type MetricsRecorder } from '../metrics/metrics-recorder.ts'
 import type { Gauge } from '../metrics/prometheus-text.ts'
@@ -38,8 +36,8 @@ export interface MonitoringParts {
   readonly store: Pick<Store, 'state' | 'queue'>
   /** The name of this process among the instances on the store. */
   readonly instance: string
-  readonly direct: DirectBedrockClient
-  readonly mcp: McpRouter
+  readonly direct: WatchedDirect
+  readonly mcp: WatchedMcp
   readonly router: HybridRouter
   readonly log: LogSink
 }

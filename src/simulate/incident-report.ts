@@ -6,6 +6,7 @@
  * have the same luck there; a drill compares the shares, since real processes draw their own.
  */
 import type { Matrix } from '../operation/matrix.ts'
+import type { AlertReport } from './alert-verdict.ts'
 import { Scoreboard, weightedShareOf, type RunFigures } from './figures.ts'
 import type { HindsightFigures } from './hindsight-truth.ts'
 import type { OracleVerdict } from './oracle.ts'
@@ -20,6 +21,8 @@ export interface IncidentReport {
   readonly durationMs: number
   readonly oracle: RunFigures
   readonly runs: readonly IncidentRun[]
+  /** What operators were told of it, on a virtual clock at the runbook's own times; absent where nobody looked. */
+  readonly alerts?: AlertReport
 }
 
 export interface IncidentRun {

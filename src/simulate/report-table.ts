@@ -78,6 +78,31 @@ export function overallLines(reports: readonly IncidentReport[]): string {
     .join('')
 }
 
+const alertHead = ['incident', 'alert', 'priority', 'after', 'over after', 'pages', 'as expected'] as const
+
+/** One line per alert of each incident whose alerts were looked at; empty when none was. */
+export function alertTable(reports: readonly IncidentReport[]): string {
+  const rows = reports.flatMap(({ alerts: told }) => {
+    if (told === undefined) return []
+    const verdict = told.faults.length === 0 ? 'yes' : told.faults.join('; ')
+    if (told.alerts.length === 0) return [[told.scenario, 'none', '', '', '', String(told.pages), verdict]]
+    return told.alerts.map(({ rule, component, priority, afterMs, overAfterMs }, index) => [
+      index === 0 ? told.scenario : '',
+      `${rule} on ${component}`,
+      priority,
+      minutes(afterMs),
+      overAfterMs === null ? 'never' : minutes(overAfterMs),
+      index === 0 ? String(told.pages) : '',
+      index === 0 ? verdict : '',
+    ])
+  })
+  return rows.length === 0 ? '' : aligned([alertHead, ...rows])
+}
+
+export function minutes(durationMs: number): string {
+  return `${(durationMs / 60_000).toFixed(1)} min`
+}
+
 /** Words to the left, figures to the right. */
 export function aligned(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))

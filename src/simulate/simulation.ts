@@ -2,27 +2,20 @@
  * Plays a scenario on a virtual clock: the Hybrid Router itself, the very code that serves, on simulated paths; or the peers'
  * policy on the same. The same scenario, seed and settings give the same figures, to the last digit.
  *
- * Operations come in one after the other while the clock runs, so that a million of them need the memory of those in flight.
  * Of what the router publishes only trips and verdicts are read here.
  */
-import type { ConverseRequest } from '../operation/converse.ts'
 import type { Matrix } from '../operation/matrix.ts'
-import type { Operation } from '../operation/operation.ts'
-import { plainOperation } from '../operation/plain-operation.ts'
 import type { OperationResult } from '../operation/result.ts'
-import type { OperationObserver } from '../operation/runner.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import { createHybridRouter, type RouterSettings } from '../router/hybrid-router.ts'
-import type { RouteTopology } from '../routing/conditions.ts'
 import type { EventStream } from '../runtime/event-stream.ts'
 import { createSeededRandom } from '../runtime/random.ts'
-import { createVirtualClock, type VirtualClock } from '../runtime/virtual-clock.ts'
-import { Fates } from './fate.ts'
-import { Scoreboard, servedBefore, type Outcome, type RunFigures } from './figures.ts'
+import { Scoreboard, type Outcome, type RunFigures } from './figures.ts'
 import { HindsightTruth, type HindsightFigures } from './hindsight-truth.ts'
 import { createPeerRunner } from './peer-policy.ts'
-import { placesOf, type Scenario } from './scenario.ts'
-import { createSimulatedPath, type LiveItem, type SimulatedWorld } from './simulated-path.ts'
+import type { Scenario } from './scenario.ts'
+import { createSimulatedPath } from './simulated-path.ts'
+import { deaf, Stage, topologyOf } from './stage.ts'
 import type { WorkItem } from './workload.ts'
 
 export interface SimulationParts {
@@ -42,10 +35,6 @@ export interface SimulationFigures extends RunFigures {
   readonly lost: number
   readonly hindsight: HindsightFigures
 }
-
-const request: ConverseRequest = Object.freeze({ messages: Object.freeze([Object.freeze({ role: 'user' as const, content: Object.freeze([Object.freeze({ text: 'What is wrong?' })]) })]) })
-/** ms at the scale of the matrix. */
-const streamMaxMs = 600_000
 
 export function simulateRouter(parts: SimulationParts, settings: RouterSettings): SimulationFigures {
   const { scenario, seed } = parts
@@ -138,70 +127,3 @@ function outcomeOf(item: WorkItem, result: OperationResult, hardTimeoutMs: numbe
     wrong: answered && (result.output === null || result.output.text === ''),
   }
 }
-
-type Play = (operation: Operation, item: WorkItem, done: () => void) => void
-
-/** The virtual clock, the operations that run on it, and their arrivals. */
-class Stage implements SimulatedWorld {
-  readonly scenario: Scenario
-  readonly fates: Fates
-  readonly clock: VirtualClock = createVirtualClock()
-  readonly #matrix: Matrix
-  readonly #live = new Map<string, LiveItem>()
-
-  constructor(scenario: Scenario, seed: number, matrix: Matrix) {
-    this.scenario = scenario
-    this.#matrix = matrix
-    this.fates = new Fates(scenario, seed)
-  }
-
-  get running(): number {
-    return this.#live.size
-  }
-
-  liveOf(operation: Operation): LiveItem {
-    const live = this.#live.get(operation.id)
-    if (live === undefined) throw new Error(`${operation.id} does not run`)
-    return live
-  }
-
-  /** Of what has just been served, the part while operations came in. */
-  servedInTime(servedMs: number): number {
-    return servedBefore(this.scenario.durationMs, this.clock.monotonicMs(), servedMs)
-  }
-
-  play(work: Iterable<WorkItem>, run: Play): void {
-    const { clock } = this
-    const items = work[Symbol.iterator]()
-    const arrive = (item: WorkItem): void => {
-      const operation = this.#operationOf(item)
-      this.#live.set(operation.id, { item, turns: new Map() })
-      run(operation, item, () => this.#live.delete(operation.id))
-      comeNext()
-    }
-    const comeNext = (): void => {
-      const next = items.next()
-      if (next.done !== true) clock.schedule(next.value.atMs, () => arrive(next.value))
-    }
-    comeNext()
-    while (clock.next());
-  }
-
-  #operationOf(item: WorkItem): Operation {
-    return plainOperation(item.type, this.#matrix[item.type], {
-      id: `op_${item.index}`,
-      mode: item.mode,
-      converse: request,
-      arrivedAtMs: this.clock.monotonicMs(),
-      createdAtMs: this.clock.nowMs(),
-      streamMaxMs: streamMaxMs / this.scenario.scale,
-      correlationId: `cor_${item.index}`,
-    })
-  }
-}
-
-function topologyOf(scenario: Scenario, route: 'direct' | 'mcp'): RouteTopology {
-  return { carriesMoreThanText: true, repeatable: true, targets: placesOf(scenario, route).map((place) => place.id) }
-}
-
-const deaf: Omit<OperationObserver, 'onResult'> = { onDecision: () => undefined, onAttempt: () => undefined, onEvent: () => undefined }

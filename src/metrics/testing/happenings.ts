@@ -87,7 +87,7 @@ export function eventsOf(happening: Happening, atMs: number): readonly SystemEve
     { type: 'operation_admitted', atMs, operation },
     { type: 'routing_decision', atMs, operation, decision: { route: tried, target, reason: 'matrix', alternatives: [] } },
     { type: 'attempt_started', atMs, operation, number: 1, route: tried, target, reason: 'first' },
-    ...attempts.map((record): SystemEvent => ({ type: 'attempt_ended', atMs, operation, record, outputTokens: 80 })),
+    ...attempts.map((record): SystemEvent => ({ type: 'attempt_ended', atMs, operation, record, outputTokens: 80, overtaken: false })),
     { type: 'operation_ended', atMs, operation, result },
   ]
 }

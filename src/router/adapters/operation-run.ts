@@ -259,7 +259,8 @@ export class OperationRun implements RunningOperation, AttemptOwner, RunningEntr
     const { clock } = this.#shared.parts
     const record = recordOf(this.#state.run, attempt, attempt.endedAtMs)
     const outputTokens = running.spend?.usage.outputTokens ?? 0
-    this.#publish({ type: 'attempt_ended', atMs: clock.nowMs(), operation: this.operation, record, outputTokens })
+    const overtaken = attempt.outcome === 'cancelled' && attempt.overdue
+    this.#publish({ type: 'attempt_ended', atMs: clock.nowMs(), operation: this.operation, record, outputTokens, overtaken })
   }
 
   #refusal(): FinalProblem | null {
