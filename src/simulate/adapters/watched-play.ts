@@ -71,11 +71,11 @@ export async function playWatched(parts: WatchedParts): Promise<number> {
     topology: () => topology,
     onInternalError: rethrow,
   })
-  let isOver = false
-  stage.clock.schedule(parts.untilMs, () => (isOver = true))
+  // Whoever watches never stops by itself.
+  stage.clock.schedule(parts.untilMs, () => undefined)
   watcher = await parts.watch({ clock, events, router, paths })
   stage.begin(parts.work, (operation, _item, done) => void router.run(operation, { ...deaf, onResult: done }))
-  while (!isOver && stage.clock.next()) {
+  while (stage.clock.monotonicMs() < parts.untilMs && stage.clock.next()) {
     if (!hasActed) continue
     hasActed = false
     await stage.clock.advanceAsync(0)
