@@ -9,6 +9,7 @@ import { createEventStream } from '../runtime/event-stream.ts'
 import { createCountingIds } from '../runtime/ids.ts'
 import { createVirtualClock } from '../runtime/virtual-clock.ts'
 import { createMemoryMessageQueue } from '../store/adapters/memory-message-queue.ts'
+import type { MessageQueue } from '../store/message-queue.ts'
 import { createMemoryStateStore } from '../store/adapters/memory-state-store.ts'
 import { createRelayHub } from '../store/testing/relay-hub.ts'
 import { createDeadLetters } from './adapters/dead-letters.ts'
@@ -36,7 +37,7 @@ function setUp() {
   const ids = createCountingIds()
   const sent = new Set<string>()
   const callbacks: string[] = []
-  const instance = (name: string, script: readonly Step[] = quick, slots = 8) => {
+  const instance = (name: string, script: readonly Step[] = quick, slots = 8, engine: MessageQueue = queue) => {
     const published: SystemEvent[] = []
     const events = createEventStream<SystemEvent>((error) => {
       throw error
@@ -44,7 +45,7 @@ function setUp() {
     events.subscribe((event) => published.push(event))
     const runner = createScriptedRunner(clock, () => script)
     const errors: unknown[] = []
-    const work = createDispatcher({ queue, clock, workerId: name, slots: () => slots, onInternalError: (error) => errors.push(error) })
+    const work = createDispatcher({ queue: engine, clock, workerId: name, slots: () => slots, onInternalError: (error) => errors.push(error) })
     const relay = hub.join(name)
     const settings = () => ({ matrix: runbookMatrix, streamSilenceMs: null, streamMaxMs: 600_000, currency: 'USD', models: new Set<string>(), callbacks: true })
     const intake = createIntake({ runner, state, clock, ids, events, limits, settings, work, relay, wasSent: (id) => Promise.resolve(sent.has(id)) })
@@ -132,6 +133,50 @@ describe('an asynchronous operation', () => {
     expect(await one.intake.get(reader, id)).toMatchObject({ status: 'cancelled' })
   })
 
+  it('that goes back into the queue tells nothing final to whoever follows it or waits for it, and the rest when it is carried out', async () => {
+    const { clock, instance, draft } = setUp()
+    const script: Step[] = [{ afterMs: 300, fail: 'overloaded' }]
+    const one = instance('one', script)
+    one.begin()
+    const ticket = await one.intake.submit(draft(keyed))
+    await clock.advanceAsync(50)
+    const events: OperationEvent[] = []
+    const follower = await one.intake.follow(reader, ticket.id, 0, () => events.push(...follower.read(1_000)))
+    events.push(...follower.read(1_000))
+    expect(events.map(({ type, id }) => [type, id])).toEqual([['decision', 1]])
+    const repeat = await one.intake.submit(draft({ ...keyed, mode: 'sync' }))
+    const results: OperationResult[] = []
+    repeat.whenSettled((result) => results.push(result))
+    await clock.advanceAsync(300)
+    expect(await one.intake.get(reader, ticket.id)).toMatchObject({ status: 'queued' })
+    script.splice(0, 1, ...quick)
+    await clock.advanceAsync(2_000)
+    expect(events.map(({ type, id }) => [type, id])).toEqual([['decision', 1], ['decision', 2], ['text', 3], ['result', 4]])
+    expect(follower.done).toBe(true)
+    expect(results).toMatchObject([{ id: ticket.id, status: 'succeeded', output: { text: 'Hi' } }])
+    expect(one.intake.counts().running).toBe(0)
+  })
+
+  it('whose lease is taken over tells nothing final at the one that lost it', async () => {
+    const { clock, instance, draft, queue } = setUp()
+    // Its lease is over, as when the process stood still for longer than that.
+    const slow = instance('slow', [{ afterMs: 20_000, succeed: true }], 8, { ...queue, extend: () => Promise.resolve({ kind: 'lost' }) })
+    slow.begin()
+    const { id } = await slow.intake.submit(draft({ type: 'background_task' }))
+    await clock.advanceAsync(50)
+    const events: OperationEvent[] = []
+    const follower = await slow.intake.follow(reader, id, 0, () => events.push(...follower.read(1_000)))
+    events.push(...follower.read(1_000))
+    await clock.advanceAsync(6_000)
+    expect(slow.runner.cancelled).toMatchObject([{ id, reason: 'shutdown' }])
+    expect(events.filter(({ type }) => type === 'error' || type === 'result')).toEqual([])
+    void slow.work.close()
+    instance('quicker').begin()
+    await clock.advanceAsync(20_000)
+    expect(events.at(-1)).toMatchObject({ type: 'result', result: { id, status: 'succeeded', output: { text: 'Hi' } } })
+    expect(follower.done).toBe(true)
+  })
+
   it('whose worker dies is taken over within its lease and answered once', async () => {
     const { clock, callbacks, instance, draft } = setUp()
     const one = instance('one', hanging)
@@ -199,7 +244,7 @@ describe('an asynchronous operation', () => {
     await clock.advanceAsync(10)
     one.die()
     const two = instance('two')
-    expect(await two.intake.get(reader, id)).toMatchObject({ status: 'running' })
+    expect(await two.intake.get(reader, id)).toMatchObject({ status: 'queued' })
     two.begin()
     await clock.advanceAsync(1_000)
     expect(await two.intake.get(reader, id)).toMatchObject({ status: 'succeeded' })

@@ -28,7 +28,7 @@ import { createIdempotencyKeys } from './adapters/idempotency-keys.ts'
 import { createDurableOperations, type DurableOperations, type WorkQueue } from './adapters/durable-operations.ts'
 import { createKeyedOperations } from './adapters/keyed-operations.ts'
 import { createOperationRecords, type OperationRecords } from './adapters/operation-records.ts'
-import { createRecordFollower } from './adapters/record-follower.ts'
+import { createRecordFollower, whenFinal } from './adapters/record-follower.ts'
 import { createResultWriter } from './adapters/result-writer.ts'
 import { admit, admittedPriority, refusalForCallback, refusalForCapacity, refusalForDraining, refusalForModel, type AdmissionSettings } from './admission.ts'
 import type { EventLogLimits, Follower } from './event-log.ts'
@@ -202,6 +202,10 @@ export function createIntake(options: IntakeOptions): Intake {
       running -= 1
       forget(entry)
     },
+    continuationOf: (record) => ({
+      follow: (afterId, wake) => createRecordFollower({ clock, record, afterId, wake, load: () => find(record.result.id) }),
+      whenSettled: (callback) => whenFinal({ clock, record, load: () => find(record.result.id) }, callback),
+    }),
     isDraining: () => draining,
     isStopping: () => stopping,
   })

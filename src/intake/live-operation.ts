@@ -8,6 +8,7 @@ import type { RoutingDecision } from '../operation/decision.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { OperationResult } from '../operation/result.ts'
 import type { AttemptNotice, CancelReason, OperationObserver, RunningOperation } from '../operation/runner.ts'
+import { ContinuedFollower, type Continuation } from './continued-follower.ts'
 import { EventLog, type EventLogLimits, type Follower } from './event-log.ts'
 import { pieceOf } from './operation-event.ts'
 import type { OperationRecord, ToldEvent } from './operation-record.ts'
@@ -27,14 +28,19 @@ export class LiveOperation implements OperationObserver, Ticket {
   #text: string | undefined
   #waiters: ((result: OperationResult) => void)[] = []
   #endWaiters: ((result: OperationResult) => void)[] = []
+  /** Set when it goes on elsewhere or later: nothing is told here any more. */
+  #continuation: Continuation | undefined
+  /** Those who would have to be handed over; null for an operation that ends where it began. */
+  readonly #followers: Set<ContinuedFollower> | null
 
-  /** @param told by a process that carried it out before; the numbers go on from there. */
-  constructor(operation: Operation, queued: () => OperationResult, limits: EventLogLimits, onEnd: (live: LiveOperation, result: OperationResult) => void, told: readonly ToldEvent[] = []) {
+  /** @param told of one that outlives its process: by whoever carried it out before; the numbers go on from there. */
+  constructor(operation: Operation, queued: () => OperationResult, limits: EventLogLimits, onEnd: (live: LiveOperation, result: OperationResult) => void, told?: readonly ToldEvent[]) {
     this.operation = operation
     this.#queued = queued
     this.#log = new EventLog(limits)
     this.#onEnd = onEnd
-    for (const event of told) {
+    this.#followers = told === undefined ? null : new Set()
+    for (const event of told ?? []) {
       if (event.type === 'decision') this.#log.decided(event.decision)
       else this.#log.attempted(event.notice)
     }
@@ -77,7 +83,8 @@ export class LiveOperation implements OperationObserver, Ticket {
   }
 
   whenSettled(callback: (result: OperationResult) => void): void {
-    if (this.#settled && this.#ended !== undefined) callback(this.#ended)
+    if (this.#continuation !== undefined) this.#continuation.whenSettled(callback)
+    else if (this.#settled && this.#ended !== undefined) callback(this.#ended)
     else this.#waiters.push(callback)
   }
 
@@ -90,7 +97,11 @@ export class LiveOperation implements OperationObserver, Ticket {
   }
 
   follow(afterId: number, wake: () => void): Follower {
-    return this.#log.follow(afterId, wake)
+    if (this.#continuation !== undefined) return this.#continuation.follow(afterId, wake)
+    if (this.#followers === null) return this.#log.follow(afterId, wake)
+    const follower = new ContinuedFollower(this.#log.follow(afterId, wake), afterId, wake)
+    this.#followers.add(follower)
+    return follower
   }
 
   leave(): void {
@@ -104,13 +115,24 @@ export class LiveOperation implements OperationObserver, Ticket {
 
   /** @param holds the result that is on record, where somebody else ended the operation first. */
   settle(holds?: OperationResult): void {
-    if (this.#settled || this.#ended === undefined) return
+    if (this.#settled || this.#ended === undefined || this.#continuation !== undefined) return
     this.#settled = true
     if (holds !== undefined) this.#ended = holds
     this.#log.ended(this.#ended, this.#tellsWholeAnswer)
     const waiters = this.#waiters
     this.#waiters = []
     for (const waiter of waiters) waiter(this.#ended)
+  }
+
+  /** Its turn here is over and it is not: whoever waits or follows is told the rest from there. */
+  abandon(continuation: Continuation): void {
+    if (this.#settled || this.#continuation !== undefined) return
+    this.#continuation = continuation
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) continuation.whenSettled(waiter)
+    for (const follower of this.#followers ?? []) follower.handOver(continuation)
+    this.#followers?.clear()
   }
 
   onDecision(decision: RoutingDecision): void {

@@ -17,6 +17,7 @@ import { sleep, type Clock } from '../../runtime/clock.ts'
 import type { EventStream } from '../../runtime/event-stream.ts'
 import type { EnqueueOutcome, Message, RemoveOutcome } from '../../store/message-queue.ts'
 import type { Relay } from '../../store/relay.ts'
+import type { Continuation } from '../continued-follower.ts'
 import { expiredResult, outcomeUnknownResult, poisonedResult, cancelledResult, type EndFacts } from '../final-result.ts'
 import { intakeLimits } from '../limits.ts'
 import type { LiveOperation } from '../live-operation.ts'
@@ -43,6 +44,8 @@ export interface DurableParts {
   /** Starts it here; it counts as running until `forget`. */
   run(operation: Operation, told: readonly ToldEvent[], onTold: (event: ToldEvent) => void): LiveOperation
   forget(entry: LiveOperation): void
+  /** Where the rest of it is told, from its record on. */
+  continuationOf(record: OperationRecord): Continuation
   /** No new operation is begun. */
   isDraining(): boolean
   /** What runs is being cut off. */
@@ -137,16 +140,28 @@ export function createDurableOperations(parts: DurableParts): DurableOperations 
       told.push(event)
       progress = progress.then(writeProgress)
     })
+    /** It is not over, only its turn here: nobody is told an end. */
+    const giveBack = async (reason: string, delayMs: number): Promise<Disposition> => {
+      const waiting = recordOf(operation, parts.queued(operation), 0, [...told])
+      // Best effort: whoever has it next writes what it is then.
+      await records.put(waiting, version ?? 'absent').catch(() => undefined)
+      entry.abandon(parts.continuationOf(waiting))
+      return { kind: 'again', delayMs, reason, attempted: false }
+    }
     lost.addEventListener('abort', () => entry.cancel('shutdown'), { once: true })
     const result = await entry.whenEnded()
     isDone = true
     try {
       await progress
-      if (lost.aborted) return done
-      if (parts.isStopping() && result.status === 'cancelled' && result.error?.code !== 'outcome_unknown') return { kind: 'again', delayMs: 0, reason: 'the service stopped', attempted: false }
+      if (lost.aborted) {
+        // Whoever took it over writes the record from now on.
+        entry.abandon(parts.continuationOf(recordOf(operation, parts.queued(operation), 0, told)))
+        return done
+      }
+      if (parts.isStopping() && result.status === 'cancelled' && result.error?.code !== 'outcome_unknown') return await giveBack('the service stopped', 0)
       // Accepted work waits for room, or for the end of the maintenance, as long as its time allows.
       if (result.attempts.length === 0 && (result.error?.code === 'overloaded' || result.error?.code === 'maintenance')) {
-        return { kind: 'again', delayMs: intakeLimits.overloadedDelayMs, reason: `refused: ${result.error.code}`, attempted: false }
+        return await giveBack(`refused: ${result.error.code}`, intakeLimits.overloadedDelayMs)
       }
       const { holds } = await records.finish(recordOf(operation, result, entry.endId(), told), version)
       await conclude(holds, binding)

@@ -19,6 +19,22 @@ export interface RecordFollowerParts {
   load(): Promise<OperationRecord | undefined>
 }
 
+/** Calls back once, when the record is final. */
+export function whenFinal({ clock, record, load }: Pick<RecordFollowerParts, 'clock' | 'record' | 'load'>, callback: (result: OperationResult) => void): void {
+  const follower = createRecordFollower({
+    clock,
+    record,
+    load,
+    afterId: 0,
+    wake: () => {
+      const { result } = follower
+      if (result === undefined) return
+      follower.close()
+      callback(result)
+    },
+  })
+}
+
 export function createRecordFollower(parts: RecordFollowerParts): Follower {
   let { record, afterId } = parts
   let replay: Follower | undefined
