@@ -2,76 +2,16 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { runbookMatrix } from '../operation/matrix.ts'
 import { isFinal, type OperationResult } from '../operation/result.ts'
-import type { SystemEvent } from '../operation/system-event.ts'
-import { createDispatcher, type WorkHandler } from '../queue/dispatcher.ts'
 import { queueLimits } from '../queue/limits.ts'
-import { createEventStream } from '../runtime/event-stream.ts'
-import { createCountingIds } from '../runtime/ids.ts'
-import { createVirtualClock } from '../runtime/virtual-clock.ts'
-import { createMemoryMessageQueue } from '../store/adapters/memory-message-queue.ts'
-import type { MessageQueue } from '../store/message-queue.ts'
-import { createMemoryStateStore } from '../store/adapters/memory-state-store.ts'
-import { createRelayHub } from '../store/testing/relay-hub.ts'
 import { createDeadLetters } from './adapters/dead-letters.ts'
 import { bindingKey, fingerprint } from './adapters/fingerprint.ts'
 import { createIdempotencyKeys } from './adapters/idempotency-keys.ts'
-import { createIntake } from './intake.ts'
-import type { OperationDraft } from './operation-draft.ts'
 import type { OperationEvent } from './operation-event.ts'
-import { draftAt } from './testing/draft.ts'
-import { createScriptedRunner, type Step } from './testing/scripted-runner.ts'
+import { keyed, quick, setUpInstances as setUp } from './testing/instances.ts'
+import type { Step } from './testing/scripted-runner.ts'
 import type { Ticket } from './ticket.ts'
 
-const limits = { inFlightOperations: 10, retainedResults: 100, retainedResultBytes: 1_000_000, retainedResultMs: 86_400_000, idempotencyMs: 86_400_000, eventsPerOperation: 1_000, streamBufferBytes: 100_000 }
 const reader = { tenant: null }
-const quick: readonly Step[] = [{ afterMs: 100, text: 'Hi' }, { afterMs: 0, succeed: true }]
-const none: WorkHandler<never> = { work: () => Promise.resolve({ kind: 'done' }), ended: () => Promise.resolve() }
-const keyed: Partial<OperationDraft> = { idempotency: { key: 'k', request: 'body' } }
-
-/** Instances on one store; each has its own runner. */
-function setUp() {
-  const clock = createVirtualClock()
-  const state = createMemoryStateStore(clock)
-  const queue = createMemoryMessageQueue(clock)
-  const hub = createRelayHub()
-  const ids = createCountingIds()
-  const sent = new Set<string>()
-  const callbacks: string[] = []
-  const instance = (name: string, script: readonly Step[] = quick, slots = 8, engine: MessageQueue = queue) => {
-    const published: SystemEvent[] = []
-    const events = createEventStream<SystemEvent>((error) => {
-      throw error
-    })
-    events.subscribe((event) => published.push(event))
-    const runner = createScriptedRunner(clock, () => script)
-    const errors: unknown[] = []
-    const work = createDispatcher({ queue: engine, clock, workerId: name, slots: () => slots, onInternalError: (error) => errors.push(error) })
-    const relay = hub.join(name)
-    const settings = () => ({ matrix: runbookMatrix, streamSilenceMs: null, streamMaxMs: 600_000, currency: 'USD', models: new Set<string>(), callbacks: true })
-    const intake = createIntake({ runner, state, clock, ids, events, limits, settings, work, relay, wasSent: (id) => Promise.resolve(sent.has(id)) })
-    relay.subscribe((message) => intake.hear(message))
-    const begin = (): void => {
-      const callback: WorkHandler<never> = {
-        work(told: { readonly operationId: string }) {
-          callbacks.push(told.operationId)
-          return Promise.resolve({ kind: 'done' })
-        },
-        ended: () => Promise.resolve(),
-      }
-      work.begin({ operation: intake.durable.handler, attempt: none, callback })
-      intake.begin()
-    }
-    /** As `kill -9` does: nothing of it is heard again, and nothing that it runs is finished. */
-    const die = (): void => {
-      hub.die(name)
-      void work.close()
-    }
-    return { name, runner, work, intake, published, errors, begin, die }
-  }
-  const draft = (changes: Partial<OperationDraft> = {}): OperationDraft => draftAt(clock, { mode: 'async', ...changes })
-  return { clock, state, queue, hub, sent, callbacks, instance, draft }
-}
-
 const settled = (ticket: Ticket): Promise<OperationResult> => new Promise((resolve) => ticket.whenSettled(resolve))
 const hanging: readonly Step[] = []
 

@@ -28,9 +28,12 @@ import { createIdempotencyKeys } from './adapters/idempotency-keys.ts'
 import { createDurableOperations, type DurableOperations, type WorkQueue } from './adapters/durable-operations.ts'
 import { createKeyedOperations } from './adapters/keyed-operations.ts'
 import { createOperationRecords, type OperationRecords } from './adapters/operation-records.ts'
-import { createRecordFollower, whenFinal } from './adapters/record-follower.ts'
+import { createElsewhere, type Located } from './adapters/elsewhere.ts'
+import { continueByRecord, createRecordFollower } from './adapters/record-follower.ts'
+import { createRemoteOperations } from './adapters/remote-operations.ts'
 import { createResultWriter } from './adapters/result-writer.ts'
 import { admit, admittedPriority, refusalForCallback, refusalForCapacity, refusalForDraining, refusalForModel, type AdmissionSettings } from './admission.ts'
+import { ContinuedFollower } from './continued-follower.ts'
 import type { EventLogLimits, Follower } from './event-log.ts'
 import { intakeLimits, type IntakeLimits } from './limits.ts'
 import { listOperations, type OperationPage, type PageRequest } from './listing.ts'
@@ -84,7 +87,7 @@ export interface Intake {
   /** Resumes what processes that are gone have left in flight, now and (with several instances) from time to time. */
   begin(): void
   /** What another instance says. */
-  hear(message: JsonValue): void
+  hear(message: JsonValue, from: string): void
   /** Whatever the tenant; undefined when it is not on record. */
   resultOf(id: string): Promise<OperationResult | undefined>
   /** From now on new operations are refused; what runs runs on. */
@@ -93,6 +96,12 @@ export interface Intake {
   idle(): Promise<void>
   /** Cancels what still runs. */
   stop(): void
+}
+
+interface Found {
+  readonly record: OperationRecord
+  /** Where it runs, when the store does not know it. */
+  readonly located: Located | undefined
 }
 
 export function createIntake(options: IntakeOptions): Intake {
@@ -202,10 +211,7 @@ export function createIntake(options: IntakeOptions): Intake {
       running -= 1
       forget(entry)
     },
-    continuationOf: (record) => ({
-      follow: (afterId, wake) => createRecordFollower({ clock, record, afterId, wake, load: () => find(record.result.id) }),
-      whenSettled: (callback) => whenFinal({ clock, record, load: () => find(record.result.id) }, callback),
-    }),
+    continuationOf: (record) => continueByRecord({ clock, record, load: () => find(record.result.id) }),
     isDraining: () => draining,
     isStopping: () => stopping,
   })
@@ -223,8 +229,15 @@ export function createIntake(options: IntakeOptions): Intake {
     start,
     live: (id) => live.get(id),
     find: (id) => find(id),
+    async locate(id) {
+      const located = await elsewhere.locate(id)
+      return located === undefined ? undefined : remote.ticket(located)
+    },
     callBack: (record) => durable.callBack(record),
   })
+
+  const elsewhere = createElsewhere({ relay: options.relay, clock, live: (id) => live.get(id), bufferCharacters: limits.streamBufferBytes })
+  const remote = createRemoteOperations({ elsewhere, relay: options.relay, clock, find: (id) => find(id) })
 
   const onEnd = (entry: LiveOperation, result: OperationResult): void => {
     running -= 1
@@ -279,10 +292,13 @@ export function createIntake(options: IntakeOptions): Intake {
   const noSuchOperation = (): OperationError => new OperationError('not_found', 'There is no operation with this id, or it is not kept any more.')
 
   /** Another tenant's operation looks like none: its id must not be told from a made-up one. */
-  const findFor = async (reader: Reader, id: string): Promise<OperationRecord> => {
-    const record = await find(id).catch(rethrowShown)
+  const findFor = async (reader: Reader, id: string): Promise<Found> => {
+    const stored = await find(id).catch(rethrowShown)
+    // One without a key is on record only once it has ended: who has it is asked. Between the two it may have ended.
+    const located = stored === undefined ? await elsewhere.locate(id) : undefined
+    const record = stored ?? located?.record ?? (options.relay.shared ? await find(id).catch(rethrowShown) : undefined)
     if (record === undefined || !maySee(reader, record.tenant)) throw noSuchOperation()
-    return record
+    return { record, located }
   }
 
   const liveFor = (reader: Reader, id: string): LiveOperation | undefined => {
@@ -314,24 +330,34 @@ export function createIntake(options: IntakeOptions): Intake {
       const operation = admitNow(draft, priorityOf(draft))
       return { operation, decision: runner.decide(operation) }
     },
-    get: async (reader, id) => liveFor(reader, id)?.current() ?? (await findFor(reader, id)).result,
+    get: async (reader, id) => liveFor(reader, id)?.current() ?? (await findFor(reader, id)).record.result,
     list: (reader, page) => listOperations({ state, live: () => live.values().map((entry) => entry.record()), createdAtMs: (result) => Date.parse(result.createdAt) }, reader, page).catch(rethrowShown),
     async cancel(reader, id) {
       const here = liveFor(reader, id)
-      if (here === undefined) return cancelElsewhere(await findFor(reader, id)).catch(rethrowShown)
+      if (here === undefined) {
+        const { record, located } = await findFor(reader, id)
+        return located === undefined ? cancelElsewhere(record).catch(rethrowShown) : remote.cancel(located)
+      }
       here.cancel('requested')
       return new Promise((resolve) => here.whenSettled(resolve))
     },
     async follow(reader, id, afterId, wake) {
       const here = liveFor(reader, id)
       if (here !== undefined) return here.follow(afterId, wake)
-      const record = await findFor(reader, id)
+      const { record, located } = await findFor(reader, id)
+      if (located !== undefined) return remote.ticket(located).follow(afterId, wake)
       if (isFinal(record.result.status)) return createStoredTicket(record).follow(afterId, wake)
-      return createRecordFollower({ clock, record, afterId, wake, load: () => find(id) })
+      const follower = new ContinuedFollower(createRecordFollower({ clock, record, afterId, wake, load: () => find(id) }), afterId, wake)
+      // Whoever carries it out tells it sooner than the record does, and text as it comes.
+      void elsewhere.locate(id).then((there) => {
+        if (there !== undefined) follower.handOver(remote.ticket(there))
+      })
+      return follower
     },
     durable,
     records,
-    hear(message) {
+    hear(message, from) {
+      elsewhere.hear(message, from)
       if (message === null || typeof message !== 'object') return
       const { about, id } = message as { readonly about?: unknown; readonly id?: unknown }
       if (about === 'cancel' && typeof id === 'string') live.get(id)?.cancel('requested')

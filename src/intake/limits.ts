@@ -39,6 +39,18 @@ export const intakeLimits = {
   listPage: 500,
   /** ms between looks at a repeated operation that runs in another process. */
   elsewherePollMs: 250,
+  /** ms that the others have to say that they carry out an operation that the store does not know: far more than the relay takes. */
+  locateMs: 250,
+  /** ms between two words of a listener to the instance that tells it events: each brings a sign of life back. */
+  listeningSignMs: 1_000,
+  /** ms without any word after which the instance that tells events counts as gone, and the record tells the rest. */
+  tellerLostMs: 3_500,
+  /** ms without any word after which a listener counts as gone. */
+  listenerLostMs: 10_000,
+  /** Characters of text in one batch of events to another instance. */
+  batchCharacters: 65_536,
+  /** ms after which one without a key whose process is gone, and of which the store knows nothing, counts as expired: a lease, and the report of its end. */
+  tracelessMs: 20_000,
   /** ms without a trace of a bound operation after which its process is taken to have died between binding the key and noting the start: two writes, each bounded by `storeWaitMs`. */
   neverStartedMs: 3_000,
   /** ms after its latest end when an operation that is nowhere to be found is given up: clocks differ, and writes take time. */

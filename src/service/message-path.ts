@@ -67,7 +67,7 @@ export function createMessagePath(parts: MessagePathParts): MessagePath {
       orphanage = intake.durable
       const callback = createCallbackSender({ settings: () => config().callbacks, find: (id) => intake.resultOf(id), clock, random: parts.random })
       dispatcher.begin({ attempt: queued.handler, operation: intake.durable.handler, callback })
-      relay.subscribe((message) => intake.hear(message))
+      relay.subscribe((message, from) => intake.hear(message, from))
       intake.begin()
     },
     async close() {

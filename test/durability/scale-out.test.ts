@@ -3,6 +3,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEmulator } from '../../src/emulator/emulator.ts'
+import { eventsOf } from '../../src/http/testing/test-service.ts'
 import type { OperationResult } from '../../src/operation/result.ts'
 import { createOperationsServer } from '../../src/operations-server/operations-server.ts'
 import { answered } from '../../src/operations-server/testing/answers.ts'
@@ -16,6 +17,8 @@ import { startInProcess } from '../in-process-service.ts'
 const clock = createSystemClock()
 const emulator = createEmulator({ clock, seed: 1 })
 const running = new Set<AbortSignal>()
+/** Each lets an answer to a prompt with `paced` in it come to its next word. */
+const paces: (() => void)[] = []
 /** A prompt with `wait` in it is worked on until it is stopped. */
 const tools = createOperationsServer({
   clock,
@@ -27,9 +30,11 @@ const tools = createOperationsServer({
       running.delete(signal)
       return { kind: 'cancelled' }
     }
+    const isPaced = JSON.stringify(request.converse).includes('paced')
     for (const word of ['one ', 'two ', 'three']) {
       onText?.(word, 0)
-      await sleep(clock, 5)
+      if (isPaced) await new Promise<void>((resolve) => paces.push(resolve))
+      else await sleep(clock, 5)
     }
     return answered('one two three')
   },
@@ -59,6 +64,27 @@ function at(index: number): string {
 async function post(index: number, body: object, headers: Readonly<Record<string, string>> = {}): Promise<{ readonly status: number; readonly text: string }> {
   const answer = await fetch(`${at(index)}/v1/operations`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ operation: 'standard_analysis', prompt: 'hello', ...body }) })
   return { status: answer.status, text: await answer.text() }
+}
+
+interface Streaming {
+  /** What has come so far. */
+  text(): string
+  readonly ended: Promise<void>
+}
+
+function stream(index: number, body: object, headers: Readonly<Record<string, string>>): Streaming {
+  const answering = fetch(`${at(index)}/v1/operations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ operation: 'standard_analysis', mode: 'stream', ...body }),
+  })
+  let text = ''
+  const read = async (): Promise<void> => {
+    const answer = await answering
+    const decoder = new TextDecoder()
+    for await (const chunk of answer.body ?? []) text += decoder.decode(chunk as Uint8Array, { stream: true })
+  }
+  return { text: () => text, ended: read() }
 }
 
 async function read(index: number, id: string): Promise<OperationResult> {
@@ -112,6 +138,40 @@ describe('three services on one Redis', () => {
     await eventually(() => running.size, (count) => count === 0, 1_000)
     expect(clock.monotonicMs() - startMs).toBeLessThan(1_000)
     for (const index of [0, 1, 2]) expect(await read(index, id)).toMatchObject({ status: 'cancelled' })
+  })
+
+  it('a stream under a key is told to a repeat at another one as it is written, with the same numbers', async () => {
+    const first = stream(0, { prompt: 'paced' }, { 'idempotency-key': 'streamed' })
+    await eventually(() => paces.length, (count) => count === 1, 10_000)
+    const repeat = stream(1, { prompt: 'paced' }, { 'idempotency-key': 'streamed' })
+    for (const said of ['one ', 'two ', 'three']) {
+      // No further word is written before this one has come to the other instance.
+      await eventually(() => repeat.text(), (text) => text.includes(`{"text":"${said}"}`), 10_000)
+      await eventually(() => paces.length, (count) => count === 1, 10_000)
+      paces.shift()?.()
+    }
+    await Promise.all([first.ended, repeat.ended])
+    expect(repeat.text()).toContain('event: result')
+    expect(repeat.text()).not.toContain('"restart":true')
+    expect(eventsOf(repeat.text())).toEqual(eventsOf(first.text()))
+  })
+
+  it('one without a key that is under way is read, followed and cancelled at another one', async () => {
+    const caller = post(0, { prompt: 'wait for it' })
+    await eventually(() => running.size, (count) => count === 1, 10_000)
+    const { operations } = (await (await fetch(`${at(0)}/v1/operations?status=running`)).json()) as { readonly operations: readonly OperationResult[] }
+    const id = operations[0]?.id ?? ''
+    expect(await read(1, id)).toMatchObject({ id, status: 'running', decision: { route: 'mcp' } })
+    const events = fetch(`${at(1)}/v1/operations/${id}/events`)
+    const startMs = clock.monotonicMs()
+    expect(await (await fetch(`${at(2)}/v1/operations/${id}`, { method: 'DELETE' })).json()).toMatchObject({ id, status: 'cancelled' })
+    await eventually(() => running.size, (count) => count === 0, 1_000)
+    expect(clock.monotonicMs() - startMs).toBeLessThan(1_000)
+    expect(JSON.parse((await caller).text)).toMatchObject({ operationId: id })
+    const told = eventsOf(await (await events).text())
+    expect(told.map(({ event }) => event)).toEqual(['decision', 'error'])
+    const asked = await fetch(`${at(1)}/v1/operations/op_00000000000000000000000000`)
+    expect(asked.status).toBe(404)
   })
 
   it('when Redis is gone direct operations are answered, and standard ones take their fallback', async () => {

@@ -40,6 +40,8 @@ export interface KeyedParts {
   live(id: string): LiveOperation | undefined
   /** What is known of one that does not. */
   find(id: string): Promise<OperationRecord | undefined>
+  /** One that another instance carries out just now. */
+  locate(id: string): Promise<Ticket | undefined>
   /** Sees to it that the result reaches the address that the caller gave, where it gave one. */
   callBack(record: OperationRecord): Promise<void>
 }
@@ -108,6 +110,9 @@ export function createKeyedOperations(parts: KeyedParts): KeyedOperations {
         continue
       }
       if (record !== undefined && draft.mode === 'async') return createStoredTicket(record)
+      // A stream is told as it is written, wherever that is; whoever wants the whole answer waits for it on record.
+      const there = record !== undefined && draft.mode === 'stream' ? await parts.locate(binding.operationId) : undefined
+      if (there !== undefined) return there
       if (clock.nowMs() > binding.endsByMs + intakeLimits.elsewhereGraceMs) {
         // Its process is gone without a word. What must not be repeated is not repeated on a guess.
         if (!draft.repeatable) throw new OperationError('outcome_unknown', 'The operation of this Idempotency-Key was started and its outcome was lost.', { operationId: binding.operationId })

@@ -4,6 +4,7 @@
  */
 import { isFinal, type OperationResult } from '../../operation/result.ts'
 import type { CancelSchedule, Clock } from '../../runtime/clock.ts'
+import type { Continuation } from '../continued-follower.ts'
 import type { Follower } from '../event-log.ts'
 import { intakeLimits } from '../limits.ts'
 import { toldAfter, type OperationEvent } from '../operation-event.ts'
@@ -19,20 +20,25 @@ export interface RecordFollowerParts {
   load(): Promise<OperationRecord | undefined>
 }
 
-/** Calls back once, when the record is final. */
-export function whenFinal({ clock, record, load }: Pick<RecordFollowerParts, 'clock' | 'record' | 'load'>, callback: (result: OperationResult) => void): void {
-  const follower = createRecordFollower({
-    clock,
-    record,
-    load,
-    afterId: 0,
-    wake: () => {
-      const { result } = follower
-      if (result === undefined) return
-      follower.close()
-      callback(result)
+type RecordParts = Pick<RecordFollowerParts, 'clock' | 'record' | 'load'>
+
+/** The rest of an operation, told by its record alone. */
+export function continueByRecord(parts: RecordParts): Continuation {
+  return {
+    follow: (afterId, wake) => createRecordFollower({ ...parts, afterId, wake }),
+    whenSettled(callback) {
+      const follower = createRecordFollower({
+        ...parts,
+        afterId: 0,
+        wake() {
+          const { result } = follower
+          if (result === undefined) return
+          follower.close()
+          callback(result)
+        },
+      })
     },
-  })
+  }
 }
 
 export function createRecordFollower(parts: RecordFollowerParts): Follower {

@@ -8,11 +8,14 @@ export interface RelayHub {
   join(instanceId: string): Relay
   /** It is not heard of any more, as after `kill -9`. */
   die(instanceId: string): void
+  /** Which words do not arrive. */
+  loses: (message: JsonValue) => boolean
 }
 
 export function createRelayHub(): RelayHub {
   const members = new Map<string, Set<(message: JsonValue, from: string) => void>>()
-  return {
+  const hub: RelayHub = {
+    loses: () => false,
     join(instanceId) {
       const listeners = new Set<(message: JsonValue, from: string) => void>()
       members.set(instanceId, listeners)
@@ -20,6 +23,7 @@ export function createRelayHub(): RelayHub {
         instanceId,
         shared: true,
         send(to, message) {
+          if (!members.has(instanceId) || hub.loses(message)) return
           const text = JSON.stringify(message)
           for (const [id, heard] of members) {
             if (id === instanceId || (to !== null && id !== to)) continue
@@ -36,4 +40,5 @@ export function createRelayHub(): RelayHub {
     },
     die: (instanceId) => void members.delete(instanceId),
   }
+  return hub
 }
