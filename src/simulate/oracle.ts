@@ -1,7 +1,7 @@
 /**
  * What could have been answered in time by somebody who knows everything beforehand: every latency and every fault. It sends
  * each operation once, to the place and at the instant at which it is answered soonest within the requirement, the highest
- * priority first and, among equals, in the order of arrival; it never uses more slots of a place than there are.
+ * priority first and, among equals, in the order of arrival; at no instant does it use more slots of a place than there are.
  *
  * Its limits, which make it a yardstick and not a bound: of the first three attempts at a place it takes the first that is
  * answered, beginning at the arrival, at an instant at which a fault begins or ends, or (where slots are scarce) as soon as
@@ -11,6 +11,7 @@ import { operationLimits, priorityRank, type Matrix, type Route } from '../opera
 import { servedBefore } from './figures.ts'
 import type { Fate, Fates } from './fate.ts'
 import { placesOf, type Place, type Scenario } from './scenario.ts'
+import { Timetable } from './timetable.ts'
 import type { WorkItem } from './workload.ts'
 
 export interface OracleVerdict {
@@ -22,6 +23,8 @@ export interface OracleVerdict {
 }
 
 const turns = 3
+/** ms at the scale of the matrix: about what an answer takes. */
+const drawerMs = 1_000
 
 interface Option {
   readonly place: Place
@@ -35,7 +38,7 @@ interface Option {
 /** @param work all of it, since what comes later may matter more */
 export function foresee(scenario: Scenario, matrix: Matrix, fates: Fates, work: readonly WorkItem[]): readonly OracleVerdict[] {
   const edges = [...new Set(scenario.faults.flatMap(({ fromMs, untilMs }) => [fromMs, untilMs]))].toSorted((a, b) => a - b)
-  const timetables = new Map(scenario.places.flatMap((place) => (place.slots === null ? [] : [[place.id, new Timetable(place.slots, scenario.scale)]])))
+  const timetables = new Map(scenario.places.flatMap((place) => (place.slots === null ? [] : [[place.id, new Timetable(place.slots, drawerMs / scenario.scale)]])))
   const verdicts: OracleVerdict[] = []
   const planned = work.map((item) => ({ item, options: optionsOf(item, scenario, matrix, fates, edges) }))
   planned.sort((a, b) => rankOf(a.item, matrix) - rankOf(b.item, matrix) || a.item.index - b.item.index)
@@ -55,7 +58,7 @@ export function foresee(scenario: Scenario, matrix: Matrix, fates: Fates, work: 
       verdicts[item.index] = { inTime: false, latencyMs: hardTimeoutMs, servedMs: 0 }
       continue
     }
-    timetables.get(best.option.place.id)?.take(best.beginsAtMs, best.option.totalMs)
+    timetables.get(best.option.place.id)?.take(best.beginsAtMs, best.beginsAtMs + best.option.totalMs)
     verdicts[item.index] = { inTime: true, latencyMs: bestEndMs - item.atMs, servedMs: servedBefore(scenario.durationMs, best.beginsAtMs + best.option.totalMs, best.option.totalMs) }
   }
   return verdicts
@@ -93,51 +96,4 @@ function firstAnswer(fates: Fates, item: WorkItem, place: Place, beginsAtMs: num
 
 function rankOf(item: WorkItem, matrix: Matrix): number {
   return item.type === 'emergency' ? -1 : priorityRank(matrix[item.type].priority)
-}
-
-/** ms at the scale of the matrix: how finely slots are handed out. */
-const cellMs = 40
-
-/** How many slots of a place are taken at which time. */
-class Timetable {
-  readonly #slots: number
-  readonly #cellMs: number
-  #taken = new Uint16Array(1_024)
-
-  constructor(slots: number, scale: number) {
-    this.#slots = slots
-    this.#cellMs = cellMs / scale
-  }
-
-  firstFree(fromMs: number, latestMs: number, durationMs: number): number | null {
-    const cells = this.#cellsOf(durationMs)
-    const lastCell = Math.floor(latestMs / this.#cellMs)
-    let cell = Math.floor(fromMs / this.#cellMs)
-    while (cell <= lastCell) {
-      const full = this.#lastFull(cell, cells)
-      if (full === null) return Math.max(fromMs, cell * this.#cellMs)
-      cell = full + 1
-    }
-    return null
-  }
-
-  take(fromMs: number, durationMs: number): void {
-    const cell = Math.floor(fromMs / this.#cellMs)
-    const until = cell + this.#cellsOf(durationMs)
-    if (until > this.#taken.length) {
-      const longer = new Uint16Array(2 * until)
-      longer.set(this.#taken)
-      this.#taken = longer
-    }
-    for (let each = cell; each < until; each += 1) this.#taken[each] = (this.#taken[each] ?? 0) + 1
-  }
-
-  #cellsOf(durationMs: number): number {
-    return Math.max(1, Math.round(durationMs / this.#cellMs))
-  }
-
-  #lastFull(cell: number, cells: number): number | null {
-    for (let each = cell + cells - 1; each >= cell; each -= 1) if ((this.#taken[each] ?? 0) >= this.#slots) return each
-    return null
-  }
 }
