@@ -35,6 +35,10 @@ export interface ConcurrencyLimitSettings {
   readonly slowDecrease: number
   /** First content later than this many times the usual counts as slow. */
   readonly slowFactor: number
+  /** The share of slow ones among the last answers, 0 to 1, above which it is the target that is slow: single ones are a tail. */
+  readonly slowShare: number
+  /** The weight of the newest answer in that share. */
+  readonly slowSmoothing: number
   /** Over this time it is measured how many attempts at a time are of use. */
   readonly usefulOverMs: number
   /** The share of the limit that a class may fill. */
@@ -51,6 +55,8 @@ export const defaultConcurrencyLimitSettings: ConcurrencyLimitSettings = Object.
   decrease: 0.9,
   slowDecrease: 0.9,
   slowFactor: 3,
+  slowShare: 0.5,
+  slowSmoothing: 0.2,
   usefulOverMs: 2_000,
   // Small differences: what waits is ordered by class anyway, and a target must not stand half idle because the work is humble.
   shareOf: Object.freeze({ critical: 1, high: 0.97, medium: 0.94, low: 0.91 }),
@@ -68,9 +74,11 @@ export interface ConcurrencyLimit {
   /** How many attempts at a time were of use lately: their time, by the time that it took (Little's law). */
   readonly useful: number
   readonly usefulAtMs: number
+  /** The share of the last answers whose first content was slow. */
+  readonly slowShare: number
 }
 
-export const unlimited: ConcurrencyLimit = Object.freeze({ limit: null, inFlight: 0, pausedUntilMs: Number.NEGATIVE_INFINITY, lastDecreaseAtMs: Number.NEGATIVE_INFINITY, ceiling: Number.POSITIVE_INFINITY, useful: 0, usefulAtMs: 0 })
+export const unlimited: ConcurrencyLimit = Object.freeze({ limit: null, inFlight: 0, pausedUntilMs: Number.NEGATIVE_INFINITY, lastDecreaseAtMs: Number.NEGATIVE_INFINITY, ceiling: Number.POSITIVE_INFINITY, useful: 0, usefulAtMs: 0, slowShare: 0 })
 
 /** Whether an attempt of this class may start now. An emergency may always. */
 export function hasRoom(state: ConcurrencyLimit, type: OperationType, priority: Priority, nowMs: number, settings: ConcurrencyLimitSettings): boolean {
@@ -86,8 +94,19 @@ export function onAttemptStart(state: ConcurrencyLimit): ConcurrencyLimit {
 }
 
 export type LimitSignal =
-  | { readonly kind: 'answered'; /** First content compared with the usual: 1 is usual. */ readonly slowness: number; readonly tookMs: number }
-  | { readonly kind: 'too_much'; readonly retryAfterMs: number | undefined; readonly startedAtMs: number }
+  | {
+      readonly kind: 'answered'
+      /** First content compared with the usual: 1 is usual; null where it was not seen. */
+      readonly slowness: number | null
+      readonly tookMs: number
+    }
+  | {
+      readonly kind: 'too_much'
+      readonly retryAfterMs: number | undefined
+      readonly startedAtMs: number
+      /** In flight when it was sent, itself included: that was too much, and not what is left when the answer comes. */
+      readonly among: number
+    }
   /** Ended without a word about capacity. */
   | { readonly kind: 'silent' }
 
@@ -101,15 +120,19 @@ export function onAttemptEnd(state: ConcurrencyLimit, signal: LimitSignal, nowMs
       const pausedUntilMs = signal.retryAfterMs === undefined ? ended.pausedUntilMs : Math.max(ended.pausedUntilMs, nowMs + signal.retryAfterMs)
       // What was sent before the last decrease answers to the limit of that time, and what was sent regardless of the limit
       // was known to be too much.
-      const regardless = ended.limit !== null && busy > Math.ceil(ended.limit)
+      const regardless = ended.limit !== null && signal.among > Math.ceil(ended.limit)
       if (signal.startedAtMs < ended.lastDecreaseAtMs || regardless) return { ...ended, pausedUntilMs }
-      return { ...decreased(ended, busy, settings.decrease, nowMs, settings), pausedUntilMs }
+      // What has just been too much is above the limit, however small the numbers are.
+      return { ...decreased(ended, settings.decrease, signal.among, signal.among - 1, nowMs, settings), pausedUntilMs }
     }
     case 'answered': {
-      const worked = { ...ended, useful: usefulAt(ended, nowMs, settings) + signal.tookMs / settings.usefulOverMs, usefulAtMs: nowMs }
+      const isSlow = signal.slowness !== null && signal.slowness >= settings.slowFactor
+      const slowShare = signal.slowness === null ? ended.slowShare : ended.slowShare + settings.slowSmoothing * ((isSlow ? 1 : 0) - ended.slowShare)
+      const worked = { ...ended, useful: usefulAt(ended, nowMs, settings) + signal.tookMs / settings.usefulOverMs, usefulAtMs: nowMs, slowShare }
       if (ended.limit === null) return worked
-      if (signal.slowness >= settings.slowFactor) {
-        return nowMs - signal.tookMs < ended.lastDecreaseAtMs ? worked : decreased(worked, busy, settings.slowDecrease, nowMs, settings)
+      if (isSlow) {
+        const saysNothing = slowShare <= settings.slowShare || nowMs - signal.tookMs < ended.lastDecreaseAtMs
+        return saysNothing ? worked : decreased(worked, settings.slowDecrease, busy, busy, nowMs, settings)
       }
       // Only a limit that was felt is worth raising: one more place per round of answers.
       if (busy < ended.limit * 0.5) return worked
@@ -125,12 +148,11 @@ function raised(limit: number, state: ConcurrencyLimit, nowMs: number, settings:
   return Math.min(nearFrom, limit + 1 / limit)
 }
 
-/** Never far below what was of use lately: a volley of throttles answers one burst. */
-function decreased(state: ConcurrencyLimit, busy: number, factor: number, nowMs: number, settings: ConcurrencyLimitSettings): ConcurrencyLimit {
+/** Never far below what was of use lately: a volley of throttles answers one burst. At most `most`, whatever was of use. */
+function decreased(state: ConcurrencyLimit, factor: number, busy: number, most: number, nowMs: number, settings: ConcurrencyLimitSettings): ConcurrencyLimit {
   const from = Math.min(state.limit ?? Number.POSITIVE_INFINITY, busy)
   const useful = Math.min(from, factor * usefulAt(state, nowMs, settings))
-  // What has just been too much is above the limit, however small the numbers are.
-  return { ...state, limit: Math.max(settings.lowest, Math.min(busy - 1, Math.max(useful, from * factor))), lastDecreaseAtMs: nowMs, ceiling: busy }
+  return { ...state, limit: Math.max(settings.lowest, Math.min(most, Math.max(useful, from * factor))), lastDecreaseAtMs: nowMs, ceiling: busy }
 }
 
 function usefulAt(state: ConcurrencyLimit, nowMs: number, settings: ConcurrencyLimitSettings): number {

@@ -25,8 +25,8 @@ function seen(states: TargetStates, target: string, nowMs: number, chance = 0.99
 
 function fail(states: TargetStates, target: string, fault: Fault, nowMs: number, times = 1): void {
   for (let count = 0; count < times; count += 1) {
-    states.onStarted('direct', target, nowMs)
-    states.onFailed(on(target), fault, 5, nowMs)
+    const among = states.onStarted('direct', target, nowMs)
+    states.onFailed(on(target), fault, 5, among, nowMs)
   }
 }
 
@@ -41,7 +41,7 @@ describe('the view of the targets', () => {
     for (let count = 0; count < 3; count += 1) states.onStarted('direct', 'frankfurt', 0)
     expect(seen(states, 'frankfurt', 0).inFlight).toBe(3)
     states.onCancelled(on('frankfurt'), false, 1, 1)
-    states.onFailed(on('frankfurt'), broken, 1, 1)
+    states.onFailed(on('frankfurt'), broken, 1, 3, 1)
     states.onAnswered(on('frankfurt'), { tookMs: 1, firstContentMs: null, outputTokens: 1 }, 1)
     expect(seen(states, 'frankfurt', 1).inFlight).toBe(0)
   })
@@ -98,10 +98,31 @@ describe('the view of the targets', () => {
   it('learns how much a target takes from what was in flight when it was too much', () => {
     const states = new TargetStates(settings)
     expect(seen(states, 'frankfurt', 0).limit).toBe(Number.POSITIVE_INFINITY)
-    for (let count = 0; count < 10; count += 1) states.onStarted('direct', 'frankfurt', 0)
-    states.onFailed(on('frankfurt'), throttled, 5, 5)
+    let among = 0
+    for (let count = 0; count < 10; count += 1) among = states.onStarted('direct', 'frankfurt', 0)
+    // Before the refusal arrives, another one has ended.
+    states.onAnswered(on('frankfurt'), { tookMs: 4, firstContentMs: null, outputTokens: 1 }, 4)
+    states.onFailed(on('frankfurt'), throttled, 5, among, 5)
     expect(seen(states, 'frankfurt', 5).limit).toBeCloseTo(9, 6)
-    expect(states.breakers(5)[0]).toMatchObject({ target: 'frankfurt', phase: 'closed', inFlight: 9 })
+    expect(states.breakers(5)[0]).toMatchObject({ target: 'frankfurt', phase: 'closed', inFlight: 8 })
+  })
+
+  it('has room on a route as long as one of its targets has a place', () => {
+    const states = new TargetStates(settings)
+    let among = 0
+    for (let count = 0; count < 3; count += 1) among = states.onStarted('direct', 'frankfurt', 0)
+    expect(states.hasRoom('direct', 0)).toBe(true)
+    states.onFailed(on('frankfurt'), throttled, 5, among, 5)
+    expect(states.hasRoom('direct', 5)).toBe(false)
+    fail(states, 'ireland', { ...throttled, retryAfterMs: 100 }, 5)
+    expect(states.hasRoom('direct', 104)).toBe(false)
+    expect(states.hasRoom('direct', 105)).toBe(true)
+    fail(states, 'ireland', broken, 200, 3)
+    expect(states.hasRoom('direct', 200)).toBe(false)
+    expect(states.hasRoom('direct', 200 + defaultBreakerSettings.restMs)).toBe(true)
+    states.setDown('direct', 'ireland', true)
+    expect(states.hasRoom('direct', 200 + defaultBreakerSettings.restMs)).toBe(false)
+    expect(states.hasRoom('mcp', 0)).toBe(false)
   })
 
   it('sees a target as slow beside a quick one, by what is usual for the work it got, until that was long ago', () => {

@@ -118,11 +118,22 @@ export class TargetStates {
     }
   }
 
-  onStarted(route: Route, target: string, nowMs: number): void {
+  /** Whether some target of the route that does not rest has a place left for the most urgent. */
+  hasRoom(route: Route, nowMs: number): boolean {
+    for (const { inFlight, limit, throttledUntilMs, breaking, breaker, down } of this.#records[route].values()) {
+      if (inFlight >= limit || throttledUntilMs > nowMs || down) continue
+      if (!breaking || atInstant(breaker, nowMs, this.#settings.breaker).phase !== 'open') return true
+    }
+    return false
+  }
+
+  /** Answers how many are in flight there now, this one included. */
+  onStarted(route: Route, target: string, nowMs: number): number {
     const record = this.#recordOf(route, target)
     record.limiter = onAttemptStart(record.limiter)
     record.inFlight = record.limiter.inFlight
     if (record.breaker.phase !== 'closed') this.#setBreaker(record, onStart(record.breaker, nowMs, this.#settings.breaker))
+    return record.inFlight
   }
 
   onFirstContent(subject: AttemptSubject, afterMs: number, nowMs: number): void {
@@ -140,12 +151,15 @@ export class TargetStates {
     measure(record, ratio, nowMs)
     noteThrottle(record, false)
     // Completion measures the answer's length, not the queue: only first content says that it is too much.
-    this.#limit(record, { kind: 'answered', slowness: basis === 'first_content' ? ratio : 1, tookMs }, nowMs)
+    this.#limit(record, { kind: 'answered', slowness: basis === 'first_content' ? ratio : null, tookMs }, nowMs)
     this.#outcome(record, 'succeeded', nowMs)
   }
 
-  /** @param waitedMs from its start */
-  onFailed(subject: AttemptSubject, fault: Fault, waitedMs: number, nowMs: number): void {
+  /**
+   * @param waitedMs from its start
+   * @param among what `onStarted` answered
+   */
+  onFailed(subject: AttemptSubject, fault: Fault, waitedMs: number, among: number, nowMs: number): void {
     const record = this.#recordOf(subject.route, subject.target)
     if (fault.rejected === true) {
       this.#limit(record, silent, nowMs)
@@ -158,7 +172,7 @@ export class TargetStates {
       record.lastThrottledMs = nowMs
       noteThrottle(record, true)
       const retryAfterMs = fault.retryAfterMs === undefined ? undefined : Math.min(longestThrottleMs, fault.retryAfterMs)
-      this.#limit(record, { kind: 'too_much', retryAfterMs, startedAtMs: nowMs - waitedMs }, nowMs)
+      this.#limit(record, { kind: 'too_much', retryAfterMs, startedAtMs: nowMs - waitedMs, among }, nowMs)
     } else {
       this.#limit(record, silent, nowMs)
       if (verdict === 'failed') record.lastFailureMs = nowMs

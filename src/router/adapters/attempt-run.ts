@@ -36,6 +36,8 @@ export class AttemptRun implements AttemptListener {
   readonly #route: Route
   readonly #target: string
   readonly #startedAtMs: number
+  /** In flight on its target when it was sent, itself included. */
+  readonly #among: number
   readonly #subject: AttemptSubject
   /** Framing that came before the attempt was allowed to speak; null once it speaks. */
   #held: ConverseStreamEvent[] | null = []
@@ -51,13 +53,14 @@ export class AttemptRun implements AttemptListener {
   /** Told at the end, by a path that queues. */
   queuedMs = 0
 
-  constructor(shared: RouterState, owner: AttemptOwner, number: number, route: Route, target: string) {
+  constructor(shared: RouterState, owner: AttemptOwner, number: number, route: Route, target: string, among: number) {
     this.#shared = shared
     this.#owner = owner
     this.number = number
     this.#route = route
     this.#target = target
     this.#startedAtMs = shared.nowMs()
+    this.#among = among
     this.#subject = { route, target, type: owner.operation.type, basis: owner.operation.mode === 'stream' ? 'first_content' : 'completion' }
   }
 
@@ -152,7 +155,7 @@ export class AttemptRun implements AttemptListener {
     if (this.#closed) return
     this.#closed = true
     const nowMs = this.#shared.nowMs()
-    this.#shared.states.onFailed(this.#subject, fault, nowMs - this.#startedAtMs, nowMs)
+    this.#shared.states.onFailed(this.#subject, fault, nowMs - this.#startedAtMs, this.#among, nowMs)
     // What we refused ourselves, or what was wrong with the request, is no evidence about the route.
     if (fault.rejected !== true && !failsEverywhere(fault)) this.#tellHindsight('failed', nowMs - this.#startedAtMs, 0)
     this.#shared.freed()

@@ -172,9 +172,8 @@ export class OperationRun implements RunningOperation, AttemptOwner, RunningEntr
     const nowMs = this.#shared.nowMs()
     if (this.#leftRoom) this.#shared.room.departed(nowMs)
     this.#leftRoom = false
-    const attempt = new AttemptRun(this.#shared, this, number, route, target)
+    const attempt = new AttemptRun(this.#shared, this, number, route, target, this.#shared.states.onStarted(route, target, nowMs))
     this.#attempts.push(attempt)
-    this.#shared.states.onStarted(route, target, nowMs)
     this.#publish({ type: 'attempt_started', atMs: this.#shared.parts.clock.nowMs(), operation, number, route, target, reason })
     attempt.start(deadlineMs)
   }
