@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ConverseStreamEvent } from '../operation/converse.ts'
 import type { Fault } from '../operation/fault.ts'
-import { runbookMatrix } from '../operation/matrix.ts'
+import { runbookMatrix, type Route } from '../operation/matrix.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { Path } from '../operation/path.ts'
 import type { OperationResult } from '../operation/result.ts'
@@ -575,6 +575,28 @@ describe('room', () => {
     expect(order.indexOf('high too')).toBeLessThan(order.indexOf('low'))
     for (const { heard } of all) expect(heard.result().status).toBe('succeeded')
     expect(clock.pending()).toBe(0)
+  })
+
+  it('on one route is not left empty by those who wait for the other, and goes to the most urgent who may have it', () => {
+    const busy = { direct: 0, mcp: 0 }
+    const oneAtATime = (route: Route) => (): ReturnType<typeof answers> => {
+      if (busy[route] >= 1) return fails(tooMany, 1)
+      busy[route] += 1
+      set.clock.schedule(set.clock.monotonicMs() + 999, () => {
+        busy[route] -= 1
+      })
+      return answers('done', 1_000)
+    }
+    const set = setUp({ direct: oneAtATime('direct'), mcp: oneAtATime('mcp') }, { direct: one.direct, mcp: bothRoutes.mcp }, { inFlightOperations: 100, waitingPlaces: 50 })
+    const { clock, run } = set
+    // The first is taken, the second goes to the other route, the third finds out that one each is all.
+    const [, , third] = ['a', 'b', 'c'].map((id) => run(operationOf('infrastructure', { id })))
+    clock.advance(10)
+    for (let count = 0; count < 6; count += 1) run(operationOf('emergency', { id: `emergency ${count}` }))
+    const humble = run(operationOf('standard_analysis', { id: 'humble' }))
+    clock.advance(1_000)
+    expect(third?.running.snapshot().attempts.at(-1)).toMatchObject({ route: 'mcp', startMs: expect.closeTo(1_002, -1) })
+    expect(humble.running.snapshot().attempts).toEqual([])
   })
 
   it('that does not come in time is refused with the time to come back, and nothing is left waiting', () => {

@@ -19,7 +19,8 @@ type Happening =
   | { readonly kind: 'sent' | 'content' | 'success' | 'ended'; readonly pick: number }
   | { readonly kind: 'failure'; readonly pick: number; readonly fault: FaultKind; readonly retryAfterMs: number | undefined }
   | { readonly kind: 'time'; readonly shareOfDeadline: number }
-  | { readonly kind: 'wake' | 'room' | 'shed' }
+  | { readonly kind: 'wake' | 'shed' }
+  | { readonly kind: 'room'; readonly surely: boolean }
   | { readonly kind: 'cancel' }
 
 const pick = fc.nat({ max: 9 })
@@ -30,7 +31,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 24, arbitrary: fc.record({ kind: fc.constant('failure' as const), pick, fault: fc.constantFrom(...faultKinds), retryAfterMs: fc.option(fc.nat({ max: 8_000 }), { nil: undefined }) }) },
   { weight: 20, arbitrary: fc.record({ kind: fc.constant('time' as const), shareOfDeadline: fc.double({ min: 0, max: 0.3, noNaN: true }) }) },
   { weight: 24, arbitrary: fc.constant({ kind: 'wake' as const }) },
-  { weight: 12, arbitrary: fc.constant({ kind: 'room' as const }) },
+  { weight: 12, arbitrary: fc.record({ kind: fc.constant('room' as const), surely: fc.boolean() }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'shed' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'cancel' as const }) },
 )
@@ -236,7 +237,7 @@ function play(given: Scenario): World {
         world.wake()
         break
       case 'room':
-        world.feed({ type: 'room' })
+        world.feed({ type: 'room', surely: event.surely })
         break
       case 'shed':
         world.feed({ type: 'shed', retryAfterMs: 1_000 })

@@ -82,7 +82,7 @@ function transition(state: Live, event: MachineEvent, facts: StepFacts, actions:
       run.wakeAtMs = Number.POSITIVE_INFINITY
       return onTimer(state, facts, actions)
     case 'room':
-      return onRoom(state, facts, actions)
+      return onRoom(state, event.surely, facts, actions)
     case 'shed':
       return giveUpRoom(state, event.retryAfterMs, facts, actions)
     case 'cancel':

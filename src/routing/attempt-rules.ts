@@ -52,8 +52,10 @@ export interface RescuePolicy {
   onCheck(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): RescueVerdict
   /** Whether an attempt there that starts at the instant may still answer by the hard timeout. */
   isWorthStarting(work: PendingWork, route: Route, target: string, atMs: number, facts: StepFacts): boolean
-  /** Until when waiting for room makes sense: later, the requirement would be missed all the same. */
+  /** Until when waiting for room makes sense: later, the requirement would probably be missed wherever it went. */
   latestStartMs(work: PendingWork, facts: StepFacts): number
+  /** The same for one target; `surely`: until when it would nearly surely be met there. */
+  latestStartThereMs(work: PendingWork, route: Route, target: string, surely: boolean, facts: StepFacts): number
 }
 
 export interface AttemptRules {
@@ -108,4 +110,5 @@ export const neverRescue: RescuePolicy = Object.freeze({
   onCheck: () => ({ help: false as const, checkAgainAtMs: Number.POSITIVE_INFINITY }),
   isWorthStarting: () => true,
   latestStartMs: (work: PendingWork) => work.requiredByMs,
+  latestStartThereMs: (work: PendingWork) => work.requiredByMs,
 })

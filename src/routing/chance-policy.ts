@@ -69,10 +69,11 @@ const doubtSamples = 20
 const hopelessChance = 0.95
 const letThroughShare = 0.05
 /**
- * What waits is started as long as this share of its kind would still be in time: in overload all start at the latest instant.
- * It may wait for half of its time in any case.
+ * What waits is started where this share of its kind would still be in time; where nobody of its class can wait for that, where
+ * this lower share would. It may wait for half of its time in any case.
  */
-const usualShare = 0.9
+const surelyShare = 0.99
+const likelyShare = 0.8
 const mostEarly = 0.5
 /** ms after a throttle in which nothing is hedged on that route. */
 const throttledLatelyMs = 10_000
@@ -156,17 +157,20 @@ export class ChancePolicy implements RescuePolicy {
   }
 
   latestStartMs(work: PendingWork, facts: StepFacts): number {
-    const basis = basisOf(work)
-    const dueMs = dueByMs(work, facts.nowMs)
-    let usualMs = 0
+    let usualMs = Number.POSITIVE_INFINITY
     for (const route of work.plan.routes) {
-      for (const { id, usable, slow } of facts.conditions[route].candidates) {
-        // Whichever has room first takes it: it must be in time there as well, unless nobody would be sent there.
-        if (!usable || slow) continue
-        usualMs = Math.max(usualMs, this.#forecast.estimates.ownQuantile(keyOf(route, id), work.operation.type, basis, usualShare) ?? 0)
-      }
+      // Nobody is sent to one that rests.
+      for (const { id, usable } of facts.conditions[route].candidates) if (usable) usualMs = Math.min(usualMs, this.#usualMs(work, keyOf(route, id), likelyShare, facts))
     }
-    return dueMs - Math.min(usualMs, mostEarly * (dueMs - work.arrivedAtMs))
+    return latestBy(work, usualMs === Number.POSITIVE_INFINITY ? 0 : usualMs, facts.nowMs)
+  }
+
+  latestStartThereMs(work: PendingWork, route: Route, target: string, surely: boolean, facts: StepFacts): number {
+    return latestBy(work, this.#usualMs(work, keyOf(route, target), surely ? surelyShare : likelyShare, facts), facts.nowMs)
+  }
+
+  #usualMs(work: PendingWork, key: string, share: number, facts: StepFacts): number {
+    return this.#forecast.usualMs(key, work.operation.type, basisOf(work), share, facts.nowMs)
   }
 
   /** All that runs must miss for the operation to miss. */
@@ -225,6 +229,11 @@ function leverValue(overrides: Overrides, nowMs: number): number | null {
 
 function basisOf(work: PendingWork): LatencyBasis {
   return work.streaming ? 'first_content' : 'completion'
+}
+
+function latestBy(work: PendingWork, usualMs: number, nowMs: number): number {
+  const dueMs = dueByMs(work, nowMs)
+  return dueMs - Math.min(usualMs, mostEarly * (dueMs - work.arrivedAtMs))
 }
 
 /** Until the requirement has passed it counts; from then on the hard timeout does. */

@@ -69,6 +69,13 @@ export class LatencyForecast {
     return this.#keptFor(key, type, basis, timeLeftMs, threshold, nowMs).patienceMs
   }
 
+  /** Within this time the share of its kind answers there; of a kind with too short a history, the slowest kind that is known there. 0 when nothing is. */
+  usualMs(key: string, type: OperationType, basis: LatencyBasis, share: number, nowMs: number): number {
+    if (this.estimates.weight(key, type, basis, nowMs) >= medianSamples) return this.estimates.ownQuantile(key, type, basis, share) ?? 0
+    const longestMs = this.#longestMs(key, basis, share, nowMs)
+    return longestMs === 0 ? (this.estimates.ownQuantile(key, type, basis, share) ?? 0) : longestMs
+  }
+
   missChance(key: string, type: OperationType, basis: LatencyBasis, waitedMs: number, remainingMs: number, nowMs: number): number {
     return this.estimates.missChance(key, type, basis, waitedMs, remainingMs, nowMs)
   }
@@ -145,12 +152,18 @@ export class LatencyForecast {
 
   /** Of the types that are known there: the best guess, and a patient one, for a type that is not. Infinity when none is. */
   #longestMedianMs(key: string, basis: LatencyBasis, nowMs: number): number {
+    const longestMs = this.#longestMs(key, basis, 0.5, nowMs)
+    return longestMs === 0 ? Number.POSITIVE_INFINITY : longestMs
+  }
+
+  /** 0 when no type is known there. */
+  #longestMs(key: string, basis: LatencyBasis, share: number, nowMs: number): number {
     let longestMs = 0
     for (const type of operationTypes) {
       if (this.estimates.weight(key, type, basis, nowMs) < medianSamples) continue
-      longestMs = Math.max(longestMs, this.estimates.ownQuantile(key, type, basis, 0.5) ?? 0)
+      longestMs = Math.max(longestMs, this.estimates.ownQuantile(key, type, basis, share) ?? 0)
     }
-    return longestMs === 0 ? Number.POSITIVE_INFINITY : longestMs
+    return longestMs
   }
 
   #tail(key: string, type: OperationType, basis: LatencyBasis, nowMs: number): number {

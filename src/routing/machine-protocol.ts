@@ -22,8 +22,8 @@ export type MachineEvent =
   /** It ended without being asked to and without a fault. */
   | { readonly type: 'attempt_cancelled'; readonly number: number }
   | { readonly type: 'timer' }
-  /** Some target may have room. */
-  | { readonly type: 'room' }
+  /** Some target may have room; `surely`: take it only where that is nearly surely in time, since others of its class wait who may have more time left. */
+  | { readonly type: 'room'; readonly surely: boolean }
   /** It gives way to what matters more. */
   | { readonly type: 'shed'; readonly retryAfterMs: number }
   | { readonly type: 'cancel'; readonly reason: CancelReason }

@@ -57,9 +57,10 @@ export function pickNext(run: Run, facts: StepFacts, firstRoute: Route, lost: Fa
 /**
  * Where there is room now: untried candidates first, the decision's route before the other.
  * @param anywhere whether there is room or not
+ * @param surely only where it would nearly surely be in time
  * @param againFromMs what has just refused is not asked again before
  */
-export function pickRoom(run: Run, facts: StepFacts, anywhere: boolean, againFromMs: number): { readonly route: Route; readonly target: string } | null {
+export function pickRoom(run: Run, facts: StepFacts, anywhere: boolean, surely: boolean, againFromMs: number): { readonly route: Route; readonly target: string } | null {
   const { nowMs, conditions } = facts
   const { claim } = run.plan
   let again: Candidate | null = null
@@ -67,7 +68,7 @@ export function pickRoom(run: Run, facts: StepFacts, anywhere: boolean, againFro
   for (const route of run.plan.routes) {
     let best: Candidate | null = null
     for (const candidate of conditions[route].candidates) {
-      if (!anywhere && !isReady(candidate, nowMs, claim)) continue
+      if (!anywhere && (!isReady(candidate, nowMs, claim) || nowMs > latestThereMs(run, facts, route, candidate.id, surely))) continue
       const last = lastOn(run, route, candidate.id)
       if (last === undefined) {
         if (best === null || goesBefore(candidate, best, nowMs, claim)) best = candidate
@@ -80,6 +81,11 @@ export function pickRoom(run: Run, facts: StepFacts, anywhere: boolean, againFro
     if (best !== null) return refusingLess(run, facts, route, best)
   }
   return again === null ? null : refusingLess(run, facts, againRoute, again)
+}
+
+/** Where it would be late it leaves the place to others; an emergency takes what there is. */
+function latestThereMs(run: Run, facts: StepFacts, route: Route, target: string, surely: boolean): number {
+  return run.operation.type === 'emergency' ? Number.POSITIVE_INFINITY : run.rules.policy.latestStartThereMs(run, route, target, surely, facts)
 }
 
 /** Room where most is refused is no room: an emergency, which no limit holds, goes where less is, be it full. */

@@ -33,12 +33,12 @@ export function awaitRoom(state: Live, reason: AttemptReason, againFromMs: numbe
 }
 
 /** Somebody else has ended: if there is room for this one now, it starts there. */
-export function onRoom(state: Live, facts: StepFacts, actions: MachineAction[]): MachineState {
+export function onRoom(state: Live, surely: boolean, facts: StepFacts, actions: MachineAction[]): MachineState {
   const { run } = state
   const { room } = run
   if (room === null) return state
   const overdue = facts.nowMs >= room.regardlessFromMs
-  const pick = isBound(run) || run.attempts.length >= run.rules.limits.attempts ? null : pickRoom(run, facts, overdue, room.againFromMs)
+  const pick = isBound(run) || run.attempts.length >= run.rules.limits.attempts ? null : pickRoom(run, facts, overdue, surely, room.againFromMs)
   if (pick === null) {
     run.room = { ...room, lookAtMs: nextLookMs(run, room.againFromMs, room.regardlessFromMs, facts) }
     return state
@@ -68,7 +68,7 @@ export function onRoomTimer(state: Live, facts: StepFacts, actions: MachineActio
   const { room } = state.run
   if (room === null) return state
   if (facts.nowMs >= room.untilMs) return giveUpRoom(state, null, facts, actions)
-  return facts.nowMs >= room.lookAtMs ? onRoom(state, facts, actions) : state
+  return facts.nowMs >= room.lookAtMs ? onRoom(state, false, facts, actions) : state
 }
 
 /** The next instant at which time alone may make room: nothing ends then that would tell of it. */

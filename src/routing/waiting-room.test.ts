@@ -27,8 +27,8 @@ describe('the waiting room', () => {
     const room = new WaitingRoom<Waiter>(1_000)
     for (let departure = 0; departure < 20; departure += 1) room.departed(departure * 100)
     for (let count = 0; count < 50; count += 1) room.enter(waiter(0, 100_000), 2_000)
-    expect(room.enter(waiter(1, 4_400), 2_000)).toMatchObject({ kind: 'refused', retryAfterMs: 5_000 })
-    expect(room.enter(waiter(1, 4_600), 2_000)).toEqual({ kind: 'waiting' })
+    expect(room.enter(waiter(1, 3_600), 2_000)).toMatchObject({ kind: 'refused', retryAfterMs: 5_000 })
+    expect(room.enter(waiter(1, 3_700), 2_000)).toEqual({ kind: 'waiting' })
     expect(room.enter(waiter(-1, 2_001), 2_000)).toEqual({ kind: 'waiting' })
   })
 

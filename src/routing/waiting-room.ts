@@ -28,7 +28,7 @@ const longestRetryMs = 30_000
 /** The weight of the newest interval between two departures. */
 const smoothing = 0.03
 /** Refused at once is who would have to wait this many times as long as it can: rates of departure are rough. */
-const surelyLate = 2
+const surelyLate = 3
 
 const waiting = Object.freeze({ kind: 'waiting' as const })
 

@@ -158,7 +158,7 @@ export class AttemptRun implements AttemptListener {
     this.#shared.states.onFailed(this.#subject, fault, nowMs - this.#startedAtMs, this.#among, nowMs)
     // What we refused ourselves, or what was wrong with the request, is no evidence about the route.
     if (fault.rejected !== true && !failsEverywhere(fault)) this.#tellHindsight('failed', nowMs - this.#startedAtMs, 0)
-    this.#shared.freed()
+    this.#shared.freed(this.#route)
     this.#owner.feed({ type: 'attempt_failed', number: this.number, fault })
   }
 
@@ -170,7 +170,7 @@ export class AttemptRun implements AttemptListener {
     const { outputTokens } = spend.usage
     states.onAnswered(this.#subject, { tookMs, firstContentMs, outputTokens }, nowMs)
     this.#tellHindsight('answered', this.#subject.basis === 'first_content' ? (firstContentMs ?? tookMs) : tookMs, outputTokens)
-    this.#shared.freed()
+    this.#shared.freed(this.#route)
   }
 
   #tellCancelled(overdue: boolean): void {
@@ -180,7 +180,7 @@ export class AttemptRun implements AttemptListener {
     // A stream that was given up after its first content had given what it is judged by.
     if (this.#firstContentAtMs !== null) this.#tellHindsight('answered', this.#firstContentAtMs - this.#startedAtMs, 0)
     else this.#tellHindsight('given_up', waitedMs, 0)
-    this.#shared.freed()
+    this.#shared.freed(this.#route)
   }
 
   #tellHindsight(outcome: RouteEvidence['outcome'], tookMs: number, size: number): void {

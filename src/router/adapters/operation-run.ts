@@ -6,7 +6,7 @@
  * loses that call; it is reported to `onInternalError`.
  */
 import type { ConverseStreamEvent } from '../../operation/converse.ts'
-import { priorityRank } from '../../operation/matrix.ts'
+import { priorityRank, type Route } from '../../operation/matrix.ts'
 import type { Operation } from '../../operation/operation.ts'
 import type { AttemptSpend } from '../../operation/path.ts'
 import type { OperationResult } from '../../operation/result.ts'
@@ -82,6 +82,10 @@ export class OperationRun implements RunningOperation, AttemptOwner, RunningEntr
     this.#publish({ type: 'routing_decision', atMs: this.#shared.parts.clock.nowMs(), operation, decision })
     this.#tell(() => this.#observer.onDecision(decision))
     this.feed({ type: 'admitted' })
+  }
+
+  mayUse(route: Route): boolean {
+    return this.#state.run.plan.routes.includes(route)
   }
 
   snapshot(): OperationResult {

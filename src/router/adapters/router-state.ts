@@ -4,6 +4,7 @@
  *
  * Whenever attempts have ended, those who wait for room are told, the most urgent first, until one in a row finds none.
  */
+import type { Route } from '../../operation/matrix.ts'
 import type { Operation } from '../../operation/operation.ts'
 import type { SystemEvent } from '../../operation/system-event.ts'
 import { AttemptBudget } from '../../routing/attempt-budget.ts'
@@ -21,12 +22,14 @@ import { createIsoTime } from '../../runtime/iso-time.ts'
 /** One operation that runs, as the shared state sees it. */
 export interface RunningEntry extends Waiter, Placed {
   feed(event: MachineEvent): void
+  mayUse(route: Route): boolean
 }
 
 /** Retries that a quiet process has saved up: enough for a burst of failures on one target. */
 const retryBurst = 10
-/** Of those who wait, so many in a row may find no room before the others are left to the next end of an attempt. */
-const looksInARow = 4
+/** So many of those who wait may leave a place before the others are left to the next end of an attempt. */
+const looksPerPlace = 64
+const sureFirst = [true, false] as const
 
 export class RouterState {
   readonly parts: HybridRouterParts
@@ -42,7 +45,7 @@ export class RouterState {
   #policy: ChancePolicy
   #retryBudget: AttemptBudget
   #rules: AttemptRules
-  #roomFreed = false
+  readonly #roomFreed: Record<Route, boolean> = { direct: false, mcp: false }
   #waking = false
   #idle: (() => void)[] = []
 
@@ -102,8 +105,8 @@ export class RouterState {
   }
 
   /** An attempt has ended, so that its target may take another one. */
-  freed(): void {
-    this.#roomFreed = true
+  freed(route: Route): void {
+    this.#roomFreed[route] = true
   }
 
   /** After every step of an operation: what the step has changed for the others. */
@@ -111,23 +114,42 @@ export class RouterState {
     for (const { route, target, change } of this.states.takeChanges()) {
       this.publish({ type: change === 'tripped' ? 'breaker_tripped' : 'breaker_recovered', atMs: this.parts.clock.nowMs(), route, target })
     }
-    if (!this.#roomFreed || this.#waking) return
+    const freed = this.#roomFreed
+    if ((!freed.direct && !freed.mcp) || this.#waking) return
     this.#waking = true
-    while (this.#roomFreed) {
-      this.#roomFreed = false
-      this.#wakeWaiters()
+    while (freed.direct || freed.mcp) {
+      const route = freed.direct ? 'direct' : 'mcp'
+      freed[route] = false
+      this.#wakeWaiters(route)
     }
     this.#waking = false
   }
 
-  #wakeWaiters(): void {
+  /**
+   * Class by class: first who would surely be in time there, then who would probably be. Who may not go there is no reason for
+   * the others to wait.
+   */
+  #wakeWaiters(route: Route): void {
     const { entries } = this.room
-    let index = 0
-    while (index < looksInARow) {
-      const entry = entries[index]
-      if (entry === undefined) return
-      entry.feed({ type: 'room' })
-      if (entries[index] === entry) index += 1
+    const nowMs = this.nowMs()
+    let looks = looksPerPlace
+    let begin = 0
+    for (let first = entries[0]; first !== undefined; first = entries[begin]) {
+      const { rank } = first
+      let end = begin
+      for (const surely of sureFirst) {
+        end = begin
+        for (let entry = entries[end]; entry?.rank === rank; entry = entries[end]) {
+          if (looks === 0 || !this.states.hasRoom(route, nowMs)) return
+          if (entry.mayUse(route)) {
+            entry.feed({ type: 'room', surely })
+            if (entries[end] !== entry) continue
+            looks -= 1
+          }
+          end += 1
+        }
+      }
+      begin = end
     }
   }
 

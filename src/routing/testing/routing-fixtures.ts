@@ -38,6 +38,7 @@ export const helpAtHalf: RescuePolicy = Object.freeze({
   },
   isWorthStarting: () => true,
   latestStartMs: (work) => work.requiredByMs,
+  latestStartThereMs: (work) => work.requiredByMs,
 } satisfies RescuePolicy)
 
 /** A budget that is never short in a test of some operations. */
