@@ -34,6 +34,11 @@ describe('admin', () => {
     expect(service.admin.levers.overridesInForce()).toMatchObject([{ what: 'force', value: 'mcp', reason: 'Bedrock unavailable' }])
   })
 
+  it('says once what was wrong', async () => {
+    expect(await run('admin', 'bedrock-percentage', '150')).toBe(1)
+    expect(err.split('percentage: 150 is not in [0, 100]')).toHaveLength(2)
+  })
+
   it.each([
     [['bedrock-percentage', '10'], { percentage: 10 }],
     [['config-update', '--direct-bedrock-timeout', '15000', '--mcp-timeout', '45000'], { 'config:directBedrockTimeout': 15_000, 'config:mcpTimeout': 45_000 }],

@@ -68,13 +68,13 @@ function buildAdmin(terminal: Terminal, urlOf: (text: string) => string, default
     })
   }
 
-  show('status', 'all levers in force: who, why, since and until', '/admin/status', statusText)
-  show('flags', 'the feature flags', '/admin/feature-flags', flagsText)
-  show('support-status', 'the support mode', '/admin/support/status', (answer: { readonly mode: string; readonly message: string }) => `${answer.mode}\n${answer.message}\n`)
-  show('history', 'changes of the configuration, newest first', '/admin/config/history', (answer: { readonly changes: readonly AuditRecord[] }) => auditText(answer.changes))
-  show('operations-log', 'the operations log, newest first', '/admin/operations-log', (answer: { readonly entries: readonly OperationsLogEntry[] }) => operationsLogText(answer.entries))
+  show('status', 'All levers in force: who, why, since and until', '/admin/status', statusText)
+  show('flags', 'The feature flags', '/admin/feature-flags', flagsText)
+  show('support-status', 'The support mode', '/admin/support/status', (answer: { readonly mode: string; readonly message: string }) => `${answer.mode}\n${answer.message}\n`)
+  show('history', 'Changes of the configuration, newest first', '/admin/config/history', (answer: { readonly changes: readonly AuditRecord[] }) => auditText(answer.changes))
+  show('operations-log', 'The operations log, newest first', '/admin/operations-log', (answer: { readonly entries: readonly OperationsLogEntry[] }) => operationsLogText(answer.entries))
 
-  command('audit', 'the audit trail, newest first')
+  command('audit', 'The audit trail, newest first')
     .option('--kind <kind>', 'only records of this kind')
     .option('--who <name>', 'only what this key or component did')
     .option('--what <lever>', 'only this lever')
@@ -86,16 +86,16 @@ function buildAdmin(terminal: Terminal, urlOf: (text: string) => string, default
       terminal.out(json === true ? jsonText(answer) : auditText(answer.records))
       done(exitCode.done)
     })
-  command('audit-verify', 'whether a record was altered, removed, inserted or reordered').action(async (options: CommonOptions) => {
+  command('audit-verify', 'Whether a record was altered, removed, inserted or reordered').action(async (options: CommonOptions) => {
     const answer = (await createServiceClient(options.url, terminal).getJson('/admin/audit/verify')) as Verification
     terminal.out(options.json === true ? jsonText(answer) : verificationText(answer))
     done(answer.ok ? exitCode.done : exitCode.failed)
   })
-  command('audit-export', 'the audit trail as JSON Lines').action(async (options: CommonOptions) => {
+  command('audit-export', 'The audit trail as JSON Lines').action(async (options: CommonOptions) => {
     terminal.out(await createServiceClient(options.url, terminal).getText('/admin/audit/export'))
     done(exitCode.done)
   })
-  for (const [name, description] of [['acknowledge', 'take over an alert and its incident'], ['resolve', 'resolve an alert by hand']] as const) {
+  for (const [name, description] of [['acknowledge', 'Take over an alert and its incident'], ['resolve', 'Resolve an alert by hand']] as const) {
     command(name, description)
       .argument('<id>', 'the alert’s id')
       .option('--reason <text>', 'why')
@@ -178,7 +178,7 @@ function valueOf(schema: object | undefined, given: unknown, member: string): un
 
 function parseNumber(text: string): number {
   const value = Number(text)
-  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('it is a number of seconds.')
+  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It is a number of seconds.')
   return value
 }
 

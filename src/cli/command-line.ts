@@ -196,13 +196,13 @@ function urlOption(): Option {
 
 function parsePort(text: string): number {
   const port = Number(text)
-  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('a port is a whole number from 0 (any free port) to 65535.')
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a whole number from 0 (any free port) to 65535.')
   return port
 }
 
 function parseCount(text: string): number {
   const count = Number(text)
-  if (!/^\d{1,9}$/.test(text) || count < 1) throw new InvalidArgumentError('it is a whole number from 1 to 999999999.')
+  if (!/^\d{1,9}$/.test(text) || count < 1) throw new InvalidArgumentError('It is a whole number from 1 to 999999999.')
   return count
 }
 
@@ -212,16 +212,16 @@ function collect(value: string, others: readonly string[]): readonly string[] {
 
 function parseLimit(text: string): number {
   const limit = Number(text)
-  if (!/^\d+$/.test(text) || limit < 1 || limit > 500) throw new InvalidArgumentError('it is a whole number from 1 to 500.')
+  if (!/^\d+$/.test(text) || limit < 1 || limit > 500) throw new InvalidArgumentError('It is a whole number from 1 to 500.')
   return limit
 }
 
 function parseUrl(text: string): string {
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw new InvalidArgumentError('it is an address such as http://127.0.0.1:8080.')
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw new InvalidArgumentError('It is an address such as http://127.0.0.1:8080.')
   return text.replace(/\/+$/, '')
 }
 
 function parseOperationType(text: string): string {
-  if (!operationTypes.some((type) => type === text)) throw new InvalidArgumentError(`it is one of ${operationTypes.join(', ')}.`)
+  if (!operationTypes.some((type) => type === text)) throw new InvalidArgumentError(`It is one of ${operationTypes.join(', ')}.`)
   return text
 }

@@ -10,7 +10,7 @@ export function loadConfigOrFail(options: LoadOptions, terminal: Terminal): Conf
   const loaded = loadConfig(options)
   if ('errors' in loaded) {
     const lines = loaded.errors.map((error) => `  ${formatFieldError(error)}\n`).join('')
-    throw new CommandFailure(`the configuration is not valid (${configPath(options)}):\n${lines.trimEnd()}`, exitCode.failed)
+    throw new CommandFailure(`the configuration cannot be used (${configPath(options)}):\n${lines.trimEnd()}`, exitCode.failed)
   }
   for (const warning of loaded.warnings) terminal.err(`hybrid-routing: warning: ${formatFieldError(warning)}\n`)
   return loaded.config

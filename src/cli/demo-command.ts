@@ -124,9 +124,10 @@ function formatAnswer(result: OperationResult): string {
 }
 
 function closingLines(url: string, emulatorUrl: string): string {
+  const width = Math.max(url.length, emulatorUrl.length) + 4
   return `
-The service     ${url}            API: ${url}/openapi.json, readable at ${url}/docs
-The emulator    ${emulatorUrl}            its faults: ${emulatorUrl}/_emulator/faults
+The service     ${url.padEnd(width)}API: ${url}/openapi.json, readable at ${url}/docs
+The emulator    ${emulatorUrl.padEnd(width)}its faults: ${emulatorUrl}/_emulator/faults
 
 Try it, and watch the answer stream:
 

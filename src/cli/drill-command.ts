@@ -37,7 +37,7 @@ export async function drillCommand(options: DrillCommandOptions, terminal: Termi
     return exitCode.done
   }
   const chosen = options.scenario === 'all' ? scenarios : scenarios.filter(({ name }) => name === options.scenario)
-  if (chosen.length === 0) throw new CommandFailure(`${options.scenario} is no incident: all, ${scenarios.map(({ name }) => name).join(', ')}`, exitCode.usage)
+  if (chosen.length === 0) throw new CommandFailure(`${options.scenario} is no incident; there are all, ${scenarios.map(({ name }) => name).join(', ')}`, exitCode.usage)
   const clock = createSystemClock()
   const reports: IncidentReport[] = []
   for (const { name } of chosen) {

@@ -89,10 +89,14 @@ function readProblem(text: string): Partial<Problem> | undefined {
   }
 }
 
-/** One line: the code, the detail, each field that was wrong, and the id to look for in the log. */
+/** One line: the code, the detail, each field that was wrong and is not in it yet, and the id to look for in the log. */
 export function describeProblem(problem: Partial<Problem> | undefined): string | undefined {
   if (problem?.code === undefined) return undefined
-  const fields = (problem.errors ?? []).map((error) => `${error.path}: ${error.message}`).join('; ')
+  const detail = problem.detail ?? problem.title ?? ''
+  const fields = (problem.errors ?? [])
+    .map((error) => `${error.path}: ${error.message}`)
+    .filter((fault) => !detail.includes(fault))
+    .join('; ')
   const where = problem.correlationId === undefined ? '' : ` (correlation id ${problem.correlationId})`
-  return `${problem.code}: ${problem.detail ?? problem.title ?? ''}${fields === '' ? '' : ` — ${fields}`}${where}`
+  return `${problem.code}: ${detail}${fields === '' ? '' : ` — ${fields}`}${where}`
 }

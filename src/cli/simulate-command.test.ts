@@ -64,8 +64,8 @@ describe('hybrid-routing simulate', () => {
   })
 
   it.each([
-    { words: ['lunch'], code: 2, message: 'lunch is no scenario: all, calm' },
-    { words: ['calm', '--seed', 'x'], code: 2, message: 'it is a whole number from 1' },
+    { words: ['lunch'], code: 2, message: 'lunch is no incident; there are all, calm' },
+    { words: ['calm', '--seed', 'x'], code: 2, message: 'It is a whole number from 1' },
     { words: ['calm', '--replay', '/nowhere.jsonl'], code: 1, message: '/nowhere.jsonl cannot be read' },
   ])('says what is wrong: $message', async ({ words, code, message }) => {
     const result = await run(...words)

@@ -42,7 +42,7 @@ export async function simulateCommand(options: SimulateCommandOptions, terminal:
   const routings = await Promise.all(options.configs.map(readRouting))
   const reports: IncidentReport[] = []
   for (const scenario of chosen) {
-    if (scenario === undefined) throw new CommandFailure(`${options.scenario} is no scenario: all, ${scenarios.map(({ name }) => name).join(', ')}`, exitCode.usage)
+    if (scenario === undefined) throw new CommandFailure(`${options.scenario} is no incident; there are all, ${scenarios.map(({ name }) => name).join(', ')}`, exitCode.usage)
     const report = simulateOne(scenario, options, routings, work)
     const isOwn = options.replay === null && (options.operations ?? 0) <= mostForeseen
     // Rules look at minutes: alerts are played at the runbook's own times, whatever the scale of the figures.

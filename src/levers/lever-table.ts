@@ -43,7 +43,7 @@ const thresholds = {
   mcpLatencyThreshold: optional(configNumber('mcpLatencyThreshold')),
   fallbackAggressiveness: optional(configNumber('fallbackAggressiveness')),
 }
-const end = 'By itself at the end of its duration'
+const end = 'By itself at the end of its duration, where it has one'
 const once = 'Nothing to undo: it is done once.'
 
 export const leverTable = {

@@ -138,7 +138,7 @@ describe('usage', () => {
     [['nonsense'], 'unknown command'],
     [['operation', 'emergncy', 'x'], 'one of emergency'],
     [['operation', 'emergency'], 'missing required argument'],
-    [['serve', '--port', '70000'], 'a port is a whole number'],
+    [['serve', '--port', '70000'], 'A port is a whole number'],
     [['operation', 'emergency', 'x', '--url', 'nowhere'], 'address'],
   ])('%j is wrong usage: exit code 2', async (words, message) => {
     const { code, err, out } = await run(words)
