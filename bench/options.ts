@@ -50,10 +50,9 @@ function chosen(list: string | undefined): { subjects: SubjectName[]; scenarios:
 
 /**
  * Null where only help was asked for. A run that leaves out a part does not replace the results of a whole one unless it
- * is told to; `hasEverything` says whether all subjects can be started at all. Throws an error that says what is
- * allowed.
+ * is told to. Throws an error that says what is allowed.
  */
-export function readOptions(args: readonly string[], resultsFile: string, hasEverything: boolean): Options | null {
+export function readOptions(args: readonly string[], resultsFile: string): Options | null {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -69,7 +68,7 @@ export function readOptions(args: readonly string[], resultsFile: string, hasEve
   if (values.help) return null
   const { quick } = values
   const { subjects, scenarios } = chosen(values.only)
-  const partial = quick || values.only !== undefined || !hasEverything
+  const partial = quick || values.only !== undefined
   const out = values.out ?? (partial ? '-' : resultsFile)
   return {
     seconds: bounded('seconds', values.seconds, quick ? 2 : 10, 600),

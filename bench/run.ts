@@ -16,7 +16,7 @@ import { withReport } from './report/results-file.ts'
 import { measureRoutingDecision } from './routing-decision.ts'
 import { loadScenarios, measure, measureDirect, warmUp } from './scenarios.ts'
 import { bare } from './subjects/bare.ts'
-import { hybrid, hybridIsThere } from './subjects/hybrid.ts'
+import { hybrid } from './subjects/hybrid.ts'
 import { installPortkey, portkey, portkeyVersion } from './subjects/portkey.ts'
 import type { RunningSubject, Subject } from './subjects/subject.ts'
 
@@ -29,12 +29,7 @@ const say = (line: string): void => {
 }
 
 function subjectsOf(options: Options): Subject[] {
-  return [bare, portkey, hybrid].filter((subject) => {
-    if (!options.subjects.includes(subject.name)) return false
-    if (subject.name !== 'hybrid' || hybridIsThere()) return true
-    say('src/service/serve.ts is not there: only the peers are measured')
-    return false
-  })
+  return [bare, portkey, hybrid].filter(({ name }) => options.subjects.includes(name))
 }
 
 /** A different subject begins each round, so that none always follows the same neighbour. */
@@ -92,7 +87,7 @@ function facts(options: Options, args: readonly string[], othersPercents: readon
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2)
-  const options = readOptions(args, resultsFile, hybridIsThere())
+  const options = readOptions(args, resultsFile)
   if (options === null) {
     process.stdout.write(help)
     return

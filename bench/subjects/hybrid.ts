@@ -2,7 +2,7 @@
  * This service as a subject: started as an operator starts it, through the launcher and a configuration file with one
  * target, and asked through POST /v1/operations. Nothing is switched off for the benchmark.
  */
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../src/runtime/testing/free-port.ts'
@@ -11,9 +11,6 @@ import { writePlan } from '../stream-plan.ts'
 import { maxTokens, post, prompt, readyWithinMs, type Subject } from './subject.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-
-/** In a checkout where the service cannot be started yet, the peers can still be measured. */
-export const hybridIsThere = (): boolean => existsSync(join(root, 'src/service/serve.ts'))
 
 const configuration = (port: number, upstreamPort: number): string => `server: { host: 127.0.0.1, port: ${port} }
 direct:

@@ -7,7 +7,7 @@
  *
  * `told` says under which key the receivers learned of it; `null` while nobody was told, because it is suppressed.
  */
-import { severityOf, type AlertFacts, type AlertPriority } from '../operation/alert-facts.ts'
+import type { AlertFacts, AlertPriority } from '../operation/alert-facts.ts'
 import { alertLimits } from './limits.ts'
 import type { RuleRole } from './rules.ts'
 
@@ -79,8 +79,4 @@ export function mostUrgent(alerts: readonly { readonly priority: AlertPriority }
 
 export function shortened(text: string, characters: number = alertLimits.messageCharacters): string {
   return text.length <= characters ? text : `${text.slice(0, characters - 1)}…`
-}
-
-export function isSevere(alert: AlertFacts, severities: readonly string[]): boolean {
-  return severities.includes(severityOf(alert.priority))
 }

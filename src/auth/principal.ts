@@ -63,8 +63,3 @@ export function tenantFor(principal: Principal, named: string | undefined): Tena
   if (named === undefined || named === principal.tenant) return { kind: 'tenant', tenant: principal.tenant }
   return { kind: 'refused', code: 'forbidden', reason: 'tenant', detail: 'The key belongs to another tenant than context.tenant names.' }
 }
-
-/** Whether an operation of a tenant exists for the principal: of another tenant it does not, so its id is `not_found`. */
-export function seesTenant(principal: Principal, tenant: string | null): boolean {
-  return principal.tenant === null || principal.tenant === tenant
-}

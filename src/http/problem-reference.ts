@@ -14,7 +14,7 @@ export function errorsMarkdown(): string {
     '# Errors',
     '',
     'Every error is `application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, `code`, `retryable`, `correlationId`, and where',
-    'they apply `operationId`, `retryAfterMs` and `errors: [{ path, message }]`. The front doors of other APIs spell the same codes in their own shape.',
+    'they apply `operationId`, `retryAfterMs` and `errors: [{ path, message }]`.',
     'Retryable says whether the same request can succeed later; an answer may differ from the table where more is known.',
     '',
     '| code | status | title | retryable | what to do |',

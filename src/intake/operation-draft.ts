@@ -2,9 +2,9 @@
  * What a front door hands in: a request that is valid by itself, in the canonical form, with who sent it and when it came.
  * Admission makes the operation of it: the id, the limits in time and the priority that holds.
  *
- * Every front door (operations, OpenAI, Anthropic, Bedrock, MCP) ends in this type, and nothing behind it knows which one
- * it was. The fingerprint is over what the caller asked for, so that the same `Idempotency-Key` with another request is
- * noticed; the mode is not part of it, because a caller may come back for the same answer in another way.
+ * Every front door ends in this type, and nothing behind it knows which one it was. The fingerprint is over what the caller
+ * asked for, so that the same `Idempotency-Key` with another request is noticed; the mode is not part of it, because a caller
+ * may come back for the same answer in another way.
  */
 import type { ConverseRequest, JsonValue } from '../operation/converse.ts'
 import type { OperationType, Priority } from '../operation/matrix.ts'

@@ -113,8 +113,3 @@ function withSlot(state: LeverState, slot: string, stack: readonly Pulled[]): Le
   const { [slot]: _emptied, ...slots } = state.slots
   return { ...state, slots }
 }
-
-/** Whether the state holds a lever with one of the ids. */
-export function holdsAny(state: LeverState, ids: readonly string[]): boolean {
-  return Object.values(state.slots).some((stack) => stack.some(({ id }) => ids.includes(id)))
-}

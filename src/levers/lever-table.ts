@@ -191,10 +191,6 @@ export const leverTable = {
 export type LeverName = keyof typeof leverTable
 export const leverNames = Object.keys(leverTable) as readonly LeverName[]
 
-export function isLeverName(name: string): name is LeverName {
-  return Object.hasOwn(leverTable, name)
-}
-
 export const commonMembers = {
   reason: optional(Type.String({ minLength: 1, maxLength: leverLimits.reasonCharacters, description: 'Why, for the audit trail.' })),
   duration: optional(Type.Number({ minimum: 1, maximum: leverLimits.durationSeconds, description: 'Seconds after which it undoes itself.' })),

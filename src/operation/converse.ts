@@ -44,7 +44,6 @@ export const converseMembers = [
   'serviceTier',
   'outputConfig',
 ] as const
-export type ConverseMember = (typeof converseMembers)[number]
 
 export interface ConverseRequest {
   readonly messages: readonly ConverseMessage[]

@@ -93,8 +93,6 @@ export const noOverrides: Overrides = Object.freeze({
   fallbackAggressiveness: null,
 })
 
-export const unconfiguredRoute: RouteConditions = Object.freeze({ carriesMoreThanText: true, repeatable: true, candidates: Object.freeze([]) })
-
 export function otherRoute(route: Route): Route {
   return route === 'direct' ? 'mcp' : 'direct'
 }

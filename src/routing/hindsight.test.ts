@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { efficiencyOf, HindsightJudge, type JudgedOperation, type RouteEvidence } from './hindsight.ts'
+import { HindsightJudge, type JudgedOperation, type RouteEvidence } from './hindsight.ts'
 
 const missed: JudgedOperation = { decidedAtMs: 100_000, basis: 'completion', requirementLeftMs: 5_000, met: false, tookMs: 8_000, size: 100, alternatives: ['mcp'], noRoom: false }
 
@@ -39,11 +39,5 @@ describe('hindsight', () => {
   it('forgets evidence beyond its bound, oldest first', () => {
     const judge = judgeWith([...times(4_096), ...times(4_096, { outcome: 'failed' })])
     expect(judge.judge(missed).optimal).toBe(true)
-  })
-
-  it('gives efficiency over the judged decisions only, and says how many those are', () => {
-    const verdict = (optimal: boolean | null) => ({ optimal, regretMs: null, basis: '' })
-    expect(efficiencyOf([verdict(true), verdict(true), verdict(false), verdict(null)])).toEqual({ optimalShare: 2 / 3, judgedShare: 3 / 4, decisions: 4 })
-    expect(efficiencyOf([])).toEqual({ optimalShare: null, judgedShare: null, decisions: 0 })
   })
 })

@@ -169,24 +169,3 @@ class EvidenceRing {
     return this.#entries[(this.#next - back + 2 * size) % size]
   }
 }
-
-/** Efficiency over a set of verdicts: the share of optimal ones among the judged, and how many could be judged. */
-export interface Efficiency {
-  /** 0 to 1; null while nothing was judged. */
-  readonly optimalShare: number | null
-  readonly judgedShare: number | null
-  readonly decisions: number
-}
-
-export function efficiencyOf(verdicts: Iterable<HindsightVerdict>): Efficiency {
-  let decisions = 0
-  let judged = 0
-  let optimal = 0
-  for (const verdict of verdicts) {
-    decisions += 1
-    if (verdict.optimal === null) continue
-    judged += 1
-    if (verdict.optimal) optimal += 1
-  }
-  return { optimalShare: judged === 0 ? null : optimal / judged, judgedShare: decisions === 0 ? null : judged / decisions, decisions }
-}
