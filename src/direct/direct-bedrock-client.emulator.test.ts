@@ -11,7 +11,7 @@ import { createEmulator } from '../emulator/emulator.ts'
 import type { Emulator } from '../emulator/emulator.ts'
 import type { ConverseRequest, ConverseStreamEvent } from '../operation/converse.ts'
 import type { Fault } from '../operation/fault.ts'
-import type { AttemptEnd, RunningAttempt } from '../operation/path.ts'
+import type { AttemptEnd, AttemptSpend, RunningAttempt } from '../operation/path.ts'
 import { operationOf } from '../operation/testing/operation.ts'
 import { createSystemClock } from '../runtime/clock.ts'
 import type { CredentialSource } from './adapters/credential-keeper.ts'
@@ -277,6 +277,24 @@ describe('the same verdict as the AWS SDK', () => {
       client.close()
     }
   })
+})
+
+test('a cancelled attempt says at once what it has used, before its end comes', async () => {
+  emulator.faults.set([{ kind: 'stall', afterEvents: 3 }])
+  let atOnce: AttemptSpend | undefined
+  const { end } = await ask({
+    converse: prompt,
+    streaming: true,
+    onEvent(event, running) {
+      if (event.type !== 'contentBlockDelta' || atOnce !== undefined) return
+      running.cancel()
+      atOnce = running.spent?.()
+    },
+  })
+  expect(end).toEqual({ outcome: 'cancelled', spend: atOnce })
+  expect(atOnce).toMatchObject({ modelId: expect.any(String) as string, estimated: true })
+  expect(atOnce?.usage.inputTokens).toBeGreaterThan(0)
+  expect(atOnce?.usage.outputTokens).toBeGreaterThan(0)
 })
 
 test('a cancelled stream is gone at the emulator too', async () => {

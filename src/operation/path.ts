@@ -52,6 +52,8 @@ export type AttemptEnd = (
 export interface RunningAttempt {
   /** Stops it at once, upstream included; `onEnd` follows with `cancelled`. Nothing happens when it has already ended. */
   cancel(): void
+  /** What it has used so far, for a path whose end comes after `cancel` and not within it: the caller may have no time to wait for that. */
+  spent?(): AttemptSpend
 }
 
 export interface Path {

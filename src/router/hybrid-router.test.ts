@@ -81,13 +81,13 @@ function listen(): Heard {
   }
 }
 
-function setUp(script: { direct?: Script; mcp?: Script }, topology: Topology = bothRoutes, changes: Partial<RouterSettings> = {}) {
+function setUp(script: { direct?: Script; mcp?: Script; endsAfterCancel?: boolean }, topology: Topology = bothRoutes, changes: Partial<RouterSettings> = {}) {
   const clock = createVirtualClock()
   const errors: unknown[] = []
   const published: SystemEvent[] = []
   const events = createEventStream<SystemEvent>((error) => errors.push(error))
   events.subscribe((event) => published.push(event))
-  const direct = createScriptedPath('direct', clock, script.direct ?? (() => answers('direct answer', 100)))
+  const direct = createScriptedPath('direct', clock, script.direct ?? (() => answers('direct answer', 100)), script.endsAfterCancel)
   const mcp = createScriptedPath('mcp', clock, script.mcp ?? (() => answers('mcp answer', 100)))
   const router = createHybridRouter({
     paths: { direct, mcp },
@@ -182,6 +182,15 @@ describe('the Hybrid Router', () => {
     expect(result.attempts.map(({ outcome }) => outcome)).toEqual(['cancelled', 'succeeded'])
     expect(direct.running()).toBe(0)
     expect(clock.pending()).toBe(0)
+  })
+
+  it.each([false, true])('counts what a loser has used, as an estimate, also when its path tells its end after the operation is over (%s)', (endsAfterCancel) => {
+    const { clock, run } = setUp({ direct: () => hangs(), endsAfterCancel })
+    const { heard } = run(operationOf('infrastructure'))
+    clock.advance(6_000)
+    const result = heard.result()
+    expect(result).toMatchObject({ status: 'succeeded', route: 'mcp' })
+    expect(result.cost).toEqual({ currency: 'USD', estimated: (10 + 10 + 10 * 10) / 1e6, includesEstimates: true })
   })
 
   it('helps a hanging emergency from the other target of the direct route', () => {

@@ -99,7 +99,7 @@ export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttem
   }
 
   cancel(): void {
-    this.finish({ outcome: 'cancelled', spend: this.spend() }, false)
+    this.finish({ outcome: 'cancelled', spend: this.spent() }, false)
   }
 
   private send(headers: string[]): void {
@@ -231,7 +231,7 @@ export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttem
   }
 
   private endStream(reusable: boolean = true): void {
-    const spend = this.spend()
+    const spend = this.spent()
     const answer = this.assembly.answer(spend.usage)
     if (typeof answer === 'string') this.failProtocol('tool_input')
     else this.finish({ outcome: 'succeeded', answer, spend }, reusable)
@@ -257,11 +257,11 @@ export class ConverseAttempt implements Dispatcher.DispatchHandler, RunningAttem
   private fail(fault: Fault, reusable: boolean = false): void {
     if (this.ended) return
     this.plan.onFault(fault)
-    this.finish({ outcome: 'failed', fault, spend: this.spend() }, reusable)
+    this.finish({ outcome: 'failed', fault, spend: this.spent() }, reusable)
   }
 
   /** What it has cost as far as is known: reported, or estimated from what was sent and what has come. */
-  private spend(): AttemptSpend {
+  spent(): AttemptSpend {
     const reported: TokenUsage | null = this.assembly.reportedUsage()
     if (reported !== null) return { modelId: this.plan.modelId, usage: reported, estimated: false }
     // An attempt that was never sent, or that Bedrock refused, costs nothing.

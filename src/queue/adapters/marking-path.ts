@@ -66,6 +66,7 @@ function startMarked(path: Path, request: AttemptRequest, listener: AttemptListe
         listener.onEnd({ outcome: 'cancelled', spend: nothing })
       }
     },
+    spent: () => running?.spent?.() ?? nothing,
   }
 }
 

@@ -90,6 +90,8 @@ export class AttemptRun implements AttemptListener {
     this.#tellCancelled(overdue)
     try {
       this.#handle?.cancel()
+      // The operation may end in this turn, before the path's own end of it: its cost counts all the same.
+      if (!this.#ended) this.spend = this.#handle?.spent?.() ?? null
     } catch (error) {
       this.#shared.parts.onInternalError(error)
     }

@@ -2,7 +2,8 @@
  * A path in the process that answers by script: what happens on a target, and how many milliseconds after the start. Tests,
  * and whoever wants the router without a network, drive it with a virtual clock.
  *
- * It keeps the promises of the port: nothing is called after the end, and a cancelled attempt ends at once as `cancelled`.
+ * It keeps the promises of the port: nothing is called after the end, and a cancelled attempt ends as `cancelled`, within
+ * `cancel` or, as the direct path does, in a microtask after it.
  */
 import type { Answer, ConverseStreamEvent } from '../../operation/converse.ts'
 import type { Fault } from '../../operation/fault.ts'
@@ -26,7 +27,7 @@ export interface ScriptedPath extends Path {
   running(): number
 }
 
-export function createScriptedPath(route: Route, clock: Clock, script: Script): ScriptedPath {
+export function createScriptedPath(route: Route, clock: Clock, script: Script, endsAfterCancel = false): ScriptedPath {
   const requests: AttemptRequest[] = []
   const cancelled: string[] = []
   let running = 0
@@ -75,8 +76,11 @@ export function createScriptedPath(route: Route, clock: Clock, script: Script): 
         cancel() {
           if (!end()) return
           cancelled.push(`${request.operation.id}/${request.number}`)
-          listener.onEnd({ outcome: 'cancelled', spend: spendOf(outputLength, true) })
+          const tell = (): void => listener.onEnd({ outcome: 'cancelled', spend: spendOf(outputLength, true) })
+          if (endsAfterCancel) queueMicrotask(tell)
+          else tell()
         },
+        ...(endsAfterCancel ? { spent: () => spendOf(outputLength, true) } : {}),
       }
     },
   }
