@@ -6,12 +6,16 @@
  * It decides nothing about an operation. A handler that fails gives the message back for another delivery; a store that
  * fails is asked again after a while and never stops the process. The engine's notification makes a free worker claim in the
  * turn of the enqueue; nothing here polls.
+ *
+ * A message whose caller waits in this process brings a claim of its own. The others are begun at a pace that leaves room on the
+ * event loop for direct operations (`pace.ts`).
  */
 import type { Clock } from '../runtime/clock.ts'
 import { sleep } from '../runtime/clock.ts'
 import type { Delivery, EndedDelivery, EnqueueOutcome, Lease, Message, MessageQueue, RemoveOutcome } from '../store/message-queue.ts'
 import { withinTime } from '../store/adapters/within-time.ts'
 import { queueLimits } from './limits.ts'
+import { afterReading, isReadingDue, notBegun, startPace, tryBegin, type LoopReading } from './pace.ts'
 import { readWork, type AttemptWork, type CallbackWork, type OperationWork, type Work, type WorkKind } from './work.ts'
 
 export type Disposition =
@@ -41,13 +45,18 @@ export interface DispatcherParts {
   readonly workerId: string
   /** Messages that are worked on at once; asked before every claim. */
   slots(): number
+  /** How busy the event loop was since the last call, and with whom; without it, and in virtual time, the pace is free. */
+  readLoop?(): LoopReading
   /** A handler or the store failed in a way that nobody waits to hear of. */
   onInternalError(error: unknown): void
 }
 
 export interface Dispatcher {
-  /** Rejects with a `StoreError`, also when the store does not answer in time; a message that gets in later is removed. */
-  enqueue(message: Message): Promise<EnqueueOutcome>
+  /**
+   * Rejects with a `StoreError`, also when the store does not answer in time; a message that gets in later is removed.
+   * @param awaited whether a caller in this process waits for it: then a claim follows whatever the pace
+   */
+  enqueue(message: Message, awaited?: boolean): Promise<EnqueueOutcome>
   remove(id: string): Promise<RemoveOutcome>
   /** Whether this process works on the message just now. */
   holds(id: string): boolean
@@ -69,6 +78,10 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
   let lookingForEnded = false
   let moreEnded = false
   let closed = false
+  let pace = startPace(clock.monotonicMs())
+  let pausing = false
+  /** Claims that callers wait for. */
+  let awaitedClaims = 0
 
   const claimRequest = { workerId, leaseMs: queueLimits.leaseMs }
 
@@ -91,6 +104,8 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
       more = claims > 0
       return
     }
+    if (awaitedClaims > 0) awaitedClaims -= 1
+    else if (!isInPace()) return
     claims += 1
     queue.claim(claimRequest).then(
       (delivery) => {
@@ -98,7 +113,10 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
         const again = more
         more = false
         if (delivery === undefined) {
-          if (again) claimMore()
+          pace = notBegun(pace)
+          // What was waited for has gone, or another process has it.
+          if (!again) awaitedClaims = 0
+          else claimMore()
           return
         }
         take(delivery)
@@ -109,6 +127,23 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
         rest(error)
       },
     )
+  }
+
+  /** Whether one more may be begun now; if not, there is another look when it may. */
+  const isInPace = (): boolean => {
+    if (parts.readLoop === undefined) return true
+    if (pausing) return false
+    const nowMs = clock.monotonicMs()
+    if (isReadingDue(pace, nowMs)) pace = afterReading(pace, parts.readLoop(), nowMs)
+    const tried = tryBegin(pace, nowMs)
+    pace = tried.pace
+    if (tried.waitMs === 0) return true
+    pausing = true
+    clock.schedule(nowMs + tried.waitMs, () => {
+      pausing = false
+      claimMore()
+    })
+    return false
   }
 
   const take = (delivery: Delivery): void => {
@@ -234,7 +269,9 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     else void reportEnded()
   })
 
-  const enqueue = async (message: Message): Promise<EnqueueOutcome> => {
+  const enqueue = async (message: Message, awaited = false): Promise<EnqueueOutcome> => {
+    // Before the engine speaks of the message.
+    if (awaited) awaitedClaims = Math.min(queueLimits.awaited, awaitedClaims + 1)
     const entering = queue.enqueue(message)
     try {
       return await withinTime(clock, entering, queueLimits.enqueueMs, 'The message queue')

@@ -12,6 +12,31 @@ export const queueLimits = {
   operationSlots: 256,
   /** Claims that are under way at once: one more than a group of the store makes no claim earlier. */
   claims: 4,
+  /** How fast messages are begun for which nobody waits (`pace.ts`). Shares are of the event loop's time. */
+  pace: {
+    /** ms between two readings of the loop: longer than a turn, far below what a person notices. */
+    readEveryMs: 50,
+    /**
+     * While direct operations are about, with them: a request that finds the loop busy waits for what is left of its turn, some
+     * tenths of a millisecond, so one in ten or so may (`bench/queue-beside-direct.ts`).
+     */
+    busyShareBesideDirect: 0.25,
+    /** ms after the last direct attempt for which others are expected. */
+    directActiveMs: 1_000,
+    /** Per second, at the start. */
+    firstPerSecond: 200,
+    /** Per second, however busy the loop is: accepted work must not stand still. */
+    leastPerSecond: 20,
+    /** Per second: more than any server takes. */
+    mostPerSecond: 5_000,
+    /** Messages that may be begun in one go after a rest. */
+    atOnce: 8,
+    /** Factors by which the rate changes from one reading to the next, at most. */
+    slowest: 0.5,
+    fastest: 1.2,
+  },
+  /** Messages whose callers wait and that have not been claimed for: as many as one process waits for at once. */
+  awaited: 1_000,
   /** Messages that have ended, per look. */
   endedPerLook: 50,
   /** ms that a caller waits for the queue to take a message: a healthy one needs less than one. */

@@ -7,11 +7,13 @@ import { createCallbackSender } from '../callbacks/callback-sender.ts'
 import type { Intake } from '../intake/intake.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { Path } from '../operation/path.ts'
+import { createDirectActivity } from '../queue/adapters/direct-activity.ts'
 import { createMarkedPaths } from '../queue/adapters/marking-path.ts'
 import { createQueuedPath } from '../queue/adapters/queued-path.ts'
 import { createDispatcher, type Dispatcher } from '../queue/dispatcher.ts'
 import { queueLimits } from '../queue/limits.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { LoopLoad } from '../runtime/loop-load.ts'
 import type { Random } from '../runtime/random.ts'
 import type { Store } from '../store/adapters/open-store.ts'
 import type { Relay } from '../store/relay.ts'
@@ -23,6 +25,7 @@ export interface MessagePathParts {
   readonly mcp: Path
   readonly clock: Clock
   readonly random: Random
+  readonly loop: LoopLoad
   readonly config: () => Config
   readonly onInternalError: (error: unknown) => void
 }
@@ -43,8 +46,10 @@ export function createMessagePath(parts: MessagePathParts): MessagePath {
     clock,
     workerId: relay.instanceId,
     slots: () => slotsOf(config()),
+    readLoop: () => ({ busyShare: parts.loop.busyShare(), isDirectActive: activity.isActive() }),
     onInternalError: parts.onInternalError,
   })
+  const activity = createDirectActivity(clock, (operation) => dispatcher.holds(operation.id))
   const isRepeatable = (operation: Operation): boolean => {
     const { routes } = config().mcp
     return operation.repeatable && ((routes[operation.type] ?? routes.default)?.repeatable ?? false)
@@ -60,7 +65,7 @@ export function createMessagePath(parts: MessagePathParts): MessagePath {
   })
   const marks = createMarkedPaths(store.state, clock)
   return {
-    paths: { direct: marks.around(parts.direct, (operation) => operation.repeatable), mcp: marks.around(queued, isRepeatable) },
+    paths: { direct: marks.around(activity.around(parts.direct), (operation) => operation.repeatable), mcp: marks.around(queued, isRepeatable) },
     dispatcher,
     wasSent: (operationId) => marks.has(operationId),
     begin(intake) {

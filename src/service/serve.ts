@@ -30,6 +30,7 @@ import type { Overrides, Topology } from '../routing/conditions.ts'
 import { createSystemClock, type Clock } from '../runtime/clock.ts'
 import { createEventStream, type EventStream } from '../runtime/event-stream.ts'
 import { createIds, type Ids } from '../runtime/ids.ts'
+import { createLoopLoad } from '../runtime/loop-load.ts'
 import { createSystemRandom, type Random } from '../runtime/random.ts'
 import { version } from '../runtime/version.ts'
 import { openRelay } from '../store/adapters/open-relay.ts'
@@ -90,7 +91,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const mcp = await openMcpRouter(start, clock, random, parts.environment)
   const topology = createTopology(config, mcp)
   const settings = withOverrides(perSnapshot(config, routerSettings), () => levers.overrides())
-  const messages = createMessagePath({ store, relay, direct, mcp, clock, random, config: () => config.current(), onInternalError })
+  const messages = createMessagePath({ store, relay, direct, mcp, clock, random, loop: createLoopLoad(), config: () => config.current(), onInternalError })
   const router = createHybridRouter({ paths: messages.paths, clock, random, events, settings, topology, onInternalError })
   const intake = createIntake({
     runner: router,

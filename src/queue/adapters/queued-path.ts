@@ -72,7 +72,7 @@ export function createQueuedPath(parts: QueuedPathParts): QueuedPath {
     const { number, target, streaming, deadlineMs } = request
     const work: AttemptWork = { kind: 'attempt', operation, number, target, streaming, home: relay.instanceId }
     const message = attemptMessage(work, deadlineMs, parts.isRepeatable(operation), { wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() })
-    dispatcher.enqueue(message).then(
+    dispatcher.enqueue(message, true).then(
       (outcome) => {
         if (outcome.kind === 'refused') attempt.refuse({ ...refused('The message queue is full.'), retryAfterMs: outcome.retryAfterMs })
         // It was cancelled while it was being put in.
