@@ -38,8 +38,10 @@ export const storeLimits = {
   retryAfterMs: { least: 1_000, most: 30_000 },
   /** Bytes of the SQLite file: a runaway queue ends as `full` here, not as a full disk for everybody. */
   sqliteBytes: 8 * 1_024 * 1_024 * 1_024,
-  /** Calls that one transaction of the SQLite engine groups: bounds how long one group holds the thread. */
+  /** Calls that one transaction of the SQLite engine groups on its worker: bounds how long one caller waits for the others. */
   sqliteGroup: 256,
+  /** The same on the calling thread (some 30 us each): what one turn of the event loop gives to the store. */
+  sqliteGroupHere: 16,
   /** Transactions between two checkpoints of the SQLite engine: a few MiB of log. */
   sqliteCheckpointEvery: 1_000,
   /** Pages of log above which the engine pauses for a checkpoint that starts the log again (32 MiB). */

@@ -2,7 +2,7 @@
  * Groups the calls of many callers into transactions.
  *
  * On this thread (`process`): the first call of a turn of the event loop is carried out at once, those that come with it
- * are one group at the turn's end. On the worker (`power`): while one group syncs, the next one gathers, so that the
+ * are groups at the ends of this turn and the next ones, small enough that requests in between do not wait. On the worker (`power`): while one group syncs, the next one gathers, so that the
  * groups grow with the load by themselves.
  */
 import assert from 'node:assert'
@@ -64,8 +64,8 @@ export function createLocalExecutor(host: SqliteHost, path: string): SqliteExecu
   const flush = (): void => {
     scheduled = false
     if (paused || pending.length === 0) return
-    const group = pending.slice(0, storeLimits.sqliteGroup)
-    pending = pending.slice(storeLimits.sqliteGroup)
+    const group = pending.slice(0, storeLimits.sqliteGroupHere)
+    pending = pending.slice(storeLimits.sqliteGroupHere)
     runGroup(group)
     schedule()
   }
