@@ -25,6 +25,8 @@ export interface ServiceProcess {
   submit(body: object, headers?: Readonly<Record<string, string>>): Promise<string>
   result(id: string): Promise<OperationResult>
   kill(): Promise<void>
+  /** Asks it to stop, as an orchestrator does; resolves with its exit code, or the signal that ended it. */
+  terminate(): Promise<number | string>
 }
 
 const main = resolve(import.meta.dirname, '../../src/main.ts')
@@ -70,6 +72,11 @@ export async function startServiceProcess(folder: string, name: string, config: 
     async kill() {
       child.kill('SIGKILL')
       await gone
+    },
+    async terminate() {
+      child.kill('SIGTERM')
+      const [code, signal] = (await gone) as [number | null, string | null]
+      return code ?? signal ?? 'unknown'
     },
   }
 }
