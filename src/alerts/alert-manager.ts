@@ -45,7 +45,7 @@ import {
   type SuppressRequest,
 } from './operator-actions.ts'
 import { nextPreference, type RouteCommand } from './preferred-route.ts'
-import type { AlertReadings, CompleteReadings } from './readings.ts'
+import type { AlertReadings, CompleteReadings, NotifierReading } from './readings.ts'
 import { responseTimeOf, type ResponseTime } from './response-time.ts'
 import type { AlertSettings } from './settings.ts'
 import { announce, nothingHappened, type Happenings } from './storm.ts'
@@ -131,6 +131,8 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
   let windows: Windows = {}
   let held: readonly HeldAlert[] = []
   let beyondLimit = 0
+  /** Names of receivers. */
+  let unreachable: ReadonlySet<string> = new Set()
   let role: EvaluatorRole = 'starting'
   let token = 0
   let lastTickAtMs: number | null = null
@@ -149,10 +151,15 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
 
   const tickNumber = (): number => Math.round((clock.monotonicMs() - originMs) / tickMs)
 
+  /** A receiver fails by its deliveries or by its self-tests. */
+  const receiverReadings = (): readonly NotifierReading[] => deliveries.readings().map((reading) => (unreachable.has(reading.name) ? { ...reading, failing: true } : reading))
+
   const completeReadings = (): CompleteReadings | null => {
     try {
+      const readings = parts.readings()
+      unreachable = new Set(readings.unreachableNotifiers)
       const ofHeartbeat = heartbeat === null ? [] : [heartbeat.reading()]
-      return { ...parts.readings(), notifiers: [...deliveries.readings(), ...ofHeartbeat] }
+      return { ...readings, notifiers: [...receiverReadings(), ...ofHeartbeat] }
     } catch {
       // Nothing is known at this tick: neither evidence of a fault nor of its end.
       return null
@@ -174,7 +181,7 @@ export function createAlertManager(parts: AlertManagerParts): AlertManager {
   }
 
   const receiversOf = (notification: Notification): readonly string[] => {
-    const failing = new Set(deliveries.readings().flatMap((reading) => (reading.failing === true ? [reading.name] : [])))
+    const failing = new Set(receiverReadings().flatMap((reading) => (reading.failing === true ? [reading.name] : [])))
     // That a receiver fails is told through the others.
     const isAboutReceivers = notification.alerts.length > 0 && notification.alerts.every((alert) => alert.rule === 'notifier-failing')
     return notifiers

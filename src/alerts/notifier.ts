@@ -12,6 +12,9 @@ export type DeliveryOutcome =
   /** `reason` names no address and no secret; addresses of webhooks are often secrets by themselves. */
   | { readonly kind: 'failed'; readonly retryable: boolean; readonly retryAfterMs: number | null; readonly reason: string }
 
+/** Of a test that costs nothing and pages nobody; `reason` as above. */
+export type SelfTestOutcome = { readonly kind: 'reachable' } | { readonly kind: 'unreachable'; readonly reason: string }
+
 export interface Notifier {
   /** Unique among the configured ones, such as `sns-1`. */
   readonly name: string
@@ -19,6 +22,8 @@ export interface Notifier {
   readonly leastPriority: AlertPriority
   /** Never rejects. Ends soon after the signal is aborted. */
   deliver(notification: Notification, signal: AbortSignal): Promise<DeliveryOutcome>
+  /** Whether a delivery would get through, as far as can be seen without one. Never rejects. */
+  selfTest(signal: AbortSignal): Promise<SelfTestOutcome>
   /** For receivers that forget what they are not told again: all active alerts, every so often while there are any. */
   readonly repeat?: { readonly everyMs: number; send(active: readonly ActiveAlert[], nowMs: number, signal: AbortSignal): Promise<DeliveryOutcome> }
   close(): Promise<void>

@@ -56,6 +56,8 @@ export interface AlertReadings {
   readonly cacheHitRate: number | null
   /** Whether the last change of the configuration was refused. */
   readonly configurationRejected: boolean | null
+  /** Receivers whose self-tests fail, by the Health Checker's hysteresis; left out where none are made. */
+  readonly unreachableNotifiers?: readonly string[]
 }
 
 /** With what the Alert Manager knows of its own receivers. */

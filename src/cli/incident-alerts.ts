@@ -125,7 +125,7 @@ async function watch(world: WatchedWorld, scenario: Scenario, config: ReturnType
     events,
   })
   manager = alerts
-  const component = alertManagerComponent(() => alerts.health(), clock)
+  const component = alertManagerComponent(() => alerts.health(), clock, null)
   monitoring.extend({ alerts: () => alerts.list() as unknown as readonly JsonObject[], components: () => [component] })
   await alerts.start()
   return {

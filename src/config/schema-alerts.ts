@@ -133,6 +133,14 @@ export const alertsSchema = section('Alerts.', {
   notify: list(receiver, { description: 'Where notifications go.', default: [], maxItems: 32, reload: 'restart' }),
   deployment: text({ ...idNames, description: 'Whose alerts these are: part of every `dedupKey`. Installations that share a receiver need different ones.', default: runbookSettings.deployment, reload: 'restart' }),
   tickMs: whole({ description: 'Between two evaluations of the rules.', unit: 'ms', minimum: 50, maximum: 60_000, default: defaultTickMs, reload: 'restart' }),
+  selfTestIntervalMs: whole({
+    description: 'Between two self-tests of a receiver, which cost nothing and page nobody: a connection with its certificate checked; for SNS the topic’s attributes, for Alertmanager whether it is ready. A tenth of it while a change of its health is in question.',
+    unit: 'ms',
+    minimum: 1_000,
+    maximum: 86_400_000,
+    default: 300_000,
+    reload: 'live',
+  }),
   heartbeat: orNull(
     group(
       {

@@ -5,6 +5,7 @@
  * A component that the configuration does not have is listed as switched off; one that does not exist is not listed.
  */
 import type { AlertManagerHealth } from '../alerts/alert-manager.ts'
+import type { SelfTests } from '../alerts/adapters/self-tests.ts'
 import type { Config } from '../config/schema.ts'
 import type { DirectBedrockClient } from '../direct/direct-bedrock-client.ts'
 import { askCanary } from '../health/adapters/canary.ts'
@@ -180,8 +181,41 @@ function mcp(sources: HealthSources, standingOf: StandingOf): HealthComponent {
 /** ms without an evaluation after which nobody would be told of anything. */
 const silentMs = 60_000
 
-/** The Alert Manager by its last evaluation, and each of its receivers by what it was sent last. */
-export function alertManagerComponent(health: () => AlertManagerHealth, clock: Clock): HealthComponent {
+/** The self-tests of receivers, and ms between two of one receiver: of the configuration in force. */
+export interface ReceiverTests {
+  readonly tests: SelfTests
+  readonly intervalMs: () => number
+}
+
+/** What a receiver's self-test is called among the subjects; `receiverOf` finds the receiver again. */
+const selfTestPrefix = 'self-test:'
+
+/** The name of the receiver whose self-test the subject is; null for another subject. */
+export function receiverOf(subjectId: string): string | null {
+  return subjectId.startsWith(selfTestPrefix) ? subjectId.slice(selfTestPrefix.length) : null
+}
+
+/** Of the interval: while a level is in question a receiver is tested more often, and still costs it next to nothing. */
+const undecidedTestShare = 0.1
+
+function selfTestSubject(name: string, { tests, intervalMs }: ReceiverTests, clock: Clock): HealthSubject {
+  return {
+    id: `${selfTestPrefix}${name}`,
+    title: `${name} (self-test)`,
+    carries: null,
+    intervalMs: intervalMs(),
+    undecidedIntervalMs: undecidedTestShare * intervalMs(),
+    async probe(deadlineMs) {
+      const startMs = clock.monotonicMs()
+      const outcome = await tests.run(name, deadlineMs)
+      if (outcome.kind === 'reachable') return good('A delivery would get through, as far as can be seen without one', clock.monotonicMs() - startMs)
+      return { level: 'critical', reason: outcome.reason, responseTimeMs: null }
+    },
+  }
+}
+
+/** The Alert Manager by its last evaluation, and each of its receivers by what it was sent last and by its self-test. */
+export function alertManagerComponent(health: () => AlertManagerHealth, clock: Clock, selfTests: ReceiverTests | null): HealthComponent {
   const evaluation: HealthSubject = {
     id: 'alert-manager',
     title: 'evaluation',
@@ -200,7 +234,8 @@ export function alertManagerComponent(health: () => AlertManagerHealth, clock: C
     required: false,
     off: null,
     get subjects() {
-      return [evaluation, ...health().notifiers.map((notifier): HealthSubject => ({ id: `notifier:${notifier.name}`, title: notifier.name, carries: null, probe: () => receiverFinding(health(), notifier.name) }))]
+      const receivers = health().notifiers.map((notifier): HealthSubject => ({ id: `notifier:${notifier.name}`, title: notifier.name, carries: null, probe: () => receiverFinding(health(), notifier.name) }))
+      return [evaluation, ...receivers, ...(selfTests === null ? [] : selfTests.tests.names.map((name) => selfTestSubject(name, selfTests, clock)))]
     },
   }
 }

@@ -9,7 +9,7 @@ import type { ComponentView } from '../health/component-view.ts'
 import { startHealthChecker, type HealthChecker } from '../health/health-checker.ts'
 import type { HealthComponent } from '../health/health-subject.ts'
 import { systemHealth, type RowRoutes } from '../health/system-health.ts'
-import { createHealthComponents, oldestOf, type WatchedDirect, type WatchedMcp } from './health-subjects.ts'
+import { createHealthComponents, oldestOf, receiverOf, type WatchedDirect, type WatchedMcp } from './health-subjects.ts'
 import type { Monitoring } from '../http/monitoring.ts'
 import type { LogSink } from '../logs/adapters/json-lines.ts'
 import type { MetricsFacts } from '../metrics/metric-catalogue.ts'
@@ -192,6 +192,7 @@ function alertReadings(recorder: MetricsRecorder, checker: HealthChecker, system
     healthCheckSuccessRate: healthCheckSuccessRate(window),
     cacheHitRate: null,
     configurationRejected: rejected,
+    unreachableNotifiers: checker.components().flatMap(({ subjects }) => subjects.flatMap(({ id, status }) => (status === 'critical' ? (receiverOf(id) ?? []) : []))),
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import { createAlertManager, type AlertManager } from '../alerts/alert-manager.ts'
 import { openHeartbeat, openNotifiers } from '../alerts/adapters/open-notifiers.ts'
+import { createSelfTests } from '../alerts/adapters/self-tests.ts'
 import { alertSettings } from '../alerts/settings.ts'
 import { obtainAuditKey, type KeyPlace } from '../audit/adapters/audit-key.ts'
 import { createSeal } from '../audit/adapters/seal.ts'
@@ -145,6 +146,13 @@ export async function openOperators(parts: OperatorsParts): Promise<Operators> {
       apply()
       const current = config.current()
       const { credentials } = current.direct
+      const notifiers = openNotifiers(current.alerts.notify, {
+        clock,
+        deployment: current.alerts.deployment,
+        credentials: credentials === null ? null : { accessKeyId: credentials.accessKeyId, secretAccessKey: credentials.secretAccessKey, ...(credentials.sessionToken === null ? {} : { sessionToken: credentials.sessionToken }) },
+        droppedLines: () => parts.log.dropped?.() ?? 0,
+        writeLine: (urgency, event, message, fields) => parts.log.write({ urgency, event, component: 'alert-manager', message, fields: { ...fields } }),
+      })
       alertManager = createAlertManager({
         clock,
         ids,
@@ -153,18 +161,13 @@ export async function openOperators(parts: OperatorsParts): Promise<Operators> {
         instanceId: parts.instance,
         settings: alertSettings(current.alerts),
         readings: () => given.monitoring.alertReadings(),
-        notifiers: openNotifiers(current.alerts.notify, {
-          clock,
-          deployment: current.alerts.deployment,
-          credentials: credentials === null ? null : { accessKeyId: credentials.accessKeyId, secretAccessKey: credentials.secretAccessKey, ...(credentials.sessionToken === null ? {} : { sessionToken: credentials.sessionToken }) },
-          writeLine: (urgency, event, message, fields) => parts.log.write({ urgency, event, component: 'alert-manager', message, fields: { ...fields } }),
-        }),
+        notifiers,
         heartbeat: openHeartbeat(current.alerts.heartbeat, clock),
         actions: levers,
         events,
       })
       const alerts = alertManager
-      const component = alertManagerComponent(() => alerts.health(), clock)
+      const component = alertManagerComponent(() => alerts.health(), clock, { tests: createSelfTests(clock, notifiers), intervalMs: () => config.current().alerts.selfTestIntervalMs })
       given.monitoring.extend({
         alerts: () => alerts.list() as unknown as readonly JsonObject[],
         activeAlerts: () => alerts.activeBySeverity(),

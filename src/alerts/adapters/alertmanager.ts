@@ -11,6 +11,7 @@ import type { AlertSummary, Notification } from '../notification.ts'
 import { summaryOf } from '../notification.ts'
 import type { DeliveryOutcome, Notifier } from '../notifier.ts'
 import { outcomeOf, type HttpPost } from './http-post.ts'
+import { reachable, unreachable } from './reach.ts'
 
 export interface AlertmanagerSettings {
   readonly name: string
@@ -25,7 +26,8 @@ export interface AlertmanagerSettings {
 const repetitionsUntilEnd = 4
 
 export function createAlertmanagerNotifier(settings: AlertmanagerSettings, http: HttpPost, nowMs: () => number): Notifier {
-  const address = `${settings.url.replace(/\/+$/, '')}/api/v2/alerts`
+  const base = settings.url.replace(/\/+$/, '')
+  const address = `${base}/api/v2/alerts`
   const post = async (alerts: readonly object[], signal: AbortSignal): Promise<DeliveryOutcome> => {
     if (alerts.length === 0) return { kind: 'delivered' }
     return outcomeOf(await http.post(address, {}, JSON.stringify(alerts), signal))
@@ -36,6 +38,12 @@ export function createAlertmanagerNotifier(settings: AlertmanagerSettings, http:
     leastPriority: settings.leastPriority,
     deliver: (notification, signal) => post(notification.event === 'test' ? [testEntry(notification, settings)] : notification.alerts.map((alert) => entry(alert, nowMs())), signal),
     repeat: { everyMs: settings.repeatMs, send: (active, atMs, signal) => post(active.map((alert) => entry(summaryOf(alert), atMs)), signal) },
+    // Ready is what it says of itself when it takes alerts (Alertmanager documentation, "Management API").
+    async selfTest(signal) {
+      const answer = await http.get(`${base}/-/ready`, signal)
+      if (answer.kind === 'unreachable') return unreachable(answer.reason)
+      return answer.status >= 200 && answer.status < 300 ? reachable : unreachable(`it is not ready: HTTP ${answer.status}`)
+    },
     close: () => http.close(),
   }
 }

@@ -1,5 +1,5 @@
 /**
- * One POST of a notifier, made safe for a long life: a redirect is an answer like any other and is not followed, no more of
+ * One POST of a notifier, or the GET of its self-test, made safe for a long life: a redirect is an answer like any other and is not followed, no more of
  * an answer is read than a bound, and the caller's signal ends it at any time. Addresses of receivers are the operators'
  * configuration, so private ones are allowed.
  *
@@ -15,31 +15,34 @@ export type PostAnswer =
 
 export interface HttpPost {
   post(url: string, headers: Readonly<Record<string, string>>, body: string, signal: AbortSignal): Promise<PostAnswer>
+  get(url: string, signal: AbortSignal): Promise<PostAnswer>
   close(): Promise<void>
 }
 
 export function createHttpPost(nowMs: () => number): HttpPost {
   // The deliveries' own timer bounds an attempt; undici's are coarse.
   const agent = new Agent({ connect: { timeout: alertLimits.attemptMs }, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 30_000, connections: 4 })
-  return {
-    async post(url, headers, body, signal) {
-      try {
-        const answer = await request(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body, signal, dispatcher: agent })
-        let text = ''
-        let bytes = 0
-        for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-          bytes += chunk.length
-          if (bytes > alertLimits.answerBytes) {
-            answer.body.destroy()
-            break
-          }
-          text += chunk.toString('utf8')
+  const ask = async (url: string, method: 'GET' | 'POST', headers: Readonly<Record<string, string>>, body: string | null, signal: AbortSignal): Promise<PostAnswer> => {
+    try {
+      const answer = await request(url, { method, headers, body, signal, dispatcher: agent })
+      let text = ''
+      let bytes = 0
+      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+        bytes += chunk.length
+        if (bytes > alertLimits.answerBytes) {
+          answer.body.destroy()
+          break
         }
-        return { kind: 'answered', status: answer.statusCode, retryAfterMs: retryAfterOf(answer.headers['retry-after'], nowMs()), text }
-      } catch (error) {
-        return { kind: 'unreachable', reason: signal.aborted ? 'no answer in time' : `no connection (${codeOf(error)})` }
+        text += chunk.toString('utf8')
       }
-    },
+      return { kind: 'answered', status: answer.statusCode, retryAfterMs: retryAfterOf(answer.headers['retry-after'], nowMs()), text }
+    } catch (error) {
+      return { kind: 'unreachable', reason: signal.aborted ? 'no answer in time' : `no connection (${codeOf(error)})` }
+    }
+  }
+  return {
+    post: (url, headers, body, signal) => ask(url, 'POST', { 'content-type': 'application/json', ...headers }, body, signal),
+    get: (url, signal) => ask(url, 'GET', {}, null, signal),
     close: () => agent.destroy(),
   }
 }

@@ -4,11 +4,14 @@
  */
 import type { AlertPriority } from '../../operation/alert-facts.ts'
 import type { Notifier } from '../notifier.ts'
+import { reachable, unreachable } from './reach.ts'
 import { webhookPayload } from './webhook.ts'
 
 export type WriteAlertLine = (urgency: 'error' | 'warn' | 'info', event: 'ALERT', message: string, fields: object) => void
 
-export function createLogNotifier(name: string, leastPriority: AlertPriority, write: WriteAlertLine): Notifier {
+/** @param droppedLines how many lines the log has dropped since the start, because nobody reads it */
+export function createLogNotifier(name: string, leastPriority: AlertPriority, write: WriteAlertLine, droppedLines: () => number): Notifier {
+  let droppedBefore = droppedLines()
   return {
     name,
     leastPriority,
@@ -17,6 +20,12 @@ export function createLogNotifier(name: string, leastPriority: AlertPriority, wr
       const urgency = !isNews ? 'info' : notification.priority === 'P0' ? 'error' : 'warn'
       write(urgency, 'ALERT', notification.title, webhookPayload(notification))
       return Promise.resolve({ kind: 'delivered' })
+    },
+    selfTest() {
+      const dropped = droppedLines()
+      const lost = dropped - droppedBefore
+      droppedBefore = dropped
+      return Promise.resolve(lost === 0 ? reachable : unreachable(`${lost} lines were dropped: whoever reads the log does not keep up`))
     },
     close: () => Promise.resolve(),
   }

@@ -4,7 +4,7 @@
  */
 import type { ActiveAlert } from '../alert.ts'
 import type { Notification } from '../notification.ts'
-import type { DeliveryOutcome, Notifier } from '../notifier.ts'
+import type { DeliveryOutcome, Notifier, SelfTestOutcome } from '../notifier.ts'
 import type { AlertPriority } from '../../operation/alert-facts.ts'
 
 export interface MemoryNotifier extends Notifier {
@@ -13,6 +13,8 @@ export interface MemoryNotifier extends Notifier {
   readonly repeated: readonly (readonly ActiveAlert[])[]
   /** How the next attempts end; delivered unless said otherwise. */
   answerWith(outcome: (notification: Notification) => DeliveryOutcome): void
+  /** What its self-tests find from now on; reachable unless said otherwise. */
+  testsAs(outcome: SelfTestOutcome): void
 }
 
 const kept = 10_000
@@ -21,6 +23,7 @@ export function createMemoryNotifier(name: string, leastPriority: AlertPriority 
   const received: Notification[] = []
   const repeated: (readonly ActiveAlert[])[] = []
   let answer = (_notification: Notification): DeliveryOutcome => ({ kind: 'delivered' })
+  let found: SelfTestOutcome = { kind: 'reachable' }
   return {
     name,
     leastPriority,
@@ -29,6 +32,10 @@ export function createMemoryNotifier(name: string, leastPriority: AlertPriority 
     answerWith(outcome) {
       answer = outcome
     },
+    testsAs(outcome) {
+      found = outcome
+    },
+    selfTest: () => Promise.resolve(found),
     deliver(notification) {
       const outcome = answer(notification)
       if (outcome.kind === 'delivered') received.push(notification)

@@ -220,7 +220,7 @@ test('the heartbeat is a signed sign of life', async () => {
 
 test('the log gets one line, as urgent as the alert', async () => {
   const lines: unknown[][] = []
-  const [log] = openNotifiers([{ type: 'log', leastSeverity: 'low' }], { clock: createVirtualClock(), deployment: 'd', credentials: null, writeLine: (...line) => lines.push(line) })
+  const [log] = openNotifiers([{ type: 'log', leastSeverity: 'low' }], { clock: createVirtualClock(), deployment: 'd', credentials: null, writeLine: (...line) => lines.push(line), droppedLines: () => 0 })
   await log?.deliver(sampleNotification, never)
   await log?.deliver({ ...sampleNotification, event: 'resolved' }, never)
   await log?.deliver({ ...sampleNotification, priority: 'P2' }, never)
@@ -242,7 +242,7 @@ test('receivers are named by their type and place', () => {
       { type: 'pagerduty', routingKey: 'R', endpoint: null, leastSeverity: 'critical' },
       { type: 'alertmanager', url: 'http://127.0.0.1:1/', repeatMs: 1_000, leastSeverity: 'low' },
     ],
-    { clock: createSystemClock(), deployment: 'd', credentials: null, writeLine: () => {} },
+    { clock: createSystemClock(), deployment: 'd', credentials: null, writeLine: () => {}, droppedLines: () => 0 },
   )
   onTestFinished(async () => {
     await Promise.all(opened.map((notifier) => notifier.close()))

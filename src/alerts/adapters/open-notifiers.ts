@@ -37,6 +37,8 @@ export interface NotifierParts {
   /** For SNS; null: the SDK's default provider chain. */
   readonly credentials: SnsCredentials | null
   readonly writeLine: WriteAlertLine
+  /** Of the log, since the start. */
+  readonly droppedLines: () => number
 }
 
 export function openNotifiers(entries: readonly ReceiverEntry[], parts: NotifierParts): readonly Notifier[] {
@@ -67,7 +69,7 @@ function openNotifier(entry: ReceiverEntry, name: string, parts: NotifierParts):
     case 'webhook':
       return createWebhookNotifier({ ...about, url: entry.url, secret: entry.secret }, createHttpPost(nowMs), nowMs)
     case 'log':
-      return createLogNotifier(name, about.leastPriority, parts.writeLine)
+      return createLogNotifier(name, about.leastPriority, parts.writeLine, parts.droppedLines)
     default:
       return entry satisfies never
   }

@@ -10,6 +10,7 @@ import { isoTime } from '../../runtime/iso-time.ts'
 import { notificationLines, type Notification, type NotificationEvent } from '../notification.ts'
 import type { Notifier } from '../notifier.ts'
 import { outcomeOf, type HttpPost } from './http-post.ts'
+import { reachEndpoint } from './reach.ts'
 
 export interface PagerDutySettings {
   readonly name: string
@@ -45,6 +46,7 @@ export function createPagerDutyNotifier(settings: PagerDutySettings, http: HttpP
       const outcome = await enqueue(actions[notification.event], notification, signal)
       return notification.event === 'test' && outcome.kind === 'delivered' ? enqueue('resolve', notification, signal) : outcome
     },
+    selfTest: (signal) => reachEndpoint(settings.endpoint, signal),
     close: () => http.close(),
   }
 }

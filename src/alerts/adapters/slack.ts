@@ -9,6 +9,7 @@ import type { AlertPriority } from '../../operation/alert-facts.ts'
 import { notificationLines, type Notification } from '../notification.ts'
 import type { Notifier } from '../notifier.ts'
 import { outcomeOf, type HttpPost } from './http-post.ts'
+import { reachEndpoint } from './reach.ts'
 
 export interface SlackSettings {
   readonly name: string
@@ -25,6 +26,7 @@ export function createSlackNotifier(settings: SlackSettings, http: HttpPost): No
     name: settings.name,
     leastPriority: settings.leastPriority,
     deliver: async (notification, signal) => outcomeOf(await http.post(settings.url, {}, JSON.stringify(slackMessage(notification)), signal)),
+    selfTest: (signal) => reachEndpoint(settings.url, signal),
     close: () => http.close(),
   }
 }

@@ -5,6 +5,8 @@
  * The subject is what a mail shows (ASCII, at most 100 characters); the message is plain text for people. What machines
  * filter by are message attributes. A topic whose name ends in `.fifo` keeps the order of one incident and recognises
  * repetitions by the notification's id. An answer is read up to a bound only.
+ *
+ * The self-test reads the topic's attributes: a signed request that shows endpoint, credentials and topic, and sends nothing.
  */
 import { pipeline, Transform } from 'node:stream'
 import type { PublishCommandInput, SNSClient, SNSClientConfig } from '@aws-sdk/client-sns'
@@ -12,6 +14,7 @@ import type { AlertPriority } from '../../operation/alert-facts.ts'
 import { alertLimits } from '../limits.ts'
 import { notificationLines, notificationSeverity, type Notification } from '../notification.ts'
 import type { DeliveryOutcome, Notifier } from '../notifier.ts'
+import { reachable, unreachable } from './reach.ts'
 
 /** What the SDK takes for credentials: an identity, or a function that obtains one. */
 export type SnsCredentials = NonNullable<SNSClientConfig['credentials']>
@@ -43,6 +46,17 @@ export function createSnsNotifier(settings: SnsSettings): Notifier {
         return { kind: 'delivered' }
       } catch (error) {
         return failureOf(error, signal.aborted)
+      }
+    },
+    async selfTest(signal) {
+      try {
+        client ??= openClient(settings)
+        const [{ GetTopicAttributesCommand }, open] = await Promise.all([import('@aws-sdk/client-sns'), client])
+        await open.send(new GetTopicAttributesCommand({ TopicArn: settings.topicArn }), { abortSignal: signal })
+        return reachable
+      } catch (error) {
+        // Who may publish need not be allowed to read: SNS answered, and knew who asked.
+        return mayNotRead(error) ? reachable : unreachable(reasonOf(error, signal.aborted))
       }
     },
     async close() {
@@ -108,12 +122,24 @@ function atMost(bytes: number): Transform {
   })
 }
 
-/** Names of the SDK's errors stay out of decisions: its status and what it says of itself are enough. */
+/** Names of the SDK's errors stay out of decisions on deliveries: its status and what it says of itself are enough. */
 function failureOf(error: unknown, isAborted: boolean): DeliveryOutcome {
   const status = httpStatusOf(error)
-  if (status === null) return { kind: 'failed', retryable: true, retryAfterMs: null, reason: isAborted ? 'no answer in time' : 'no answer from SNS, or no credentials' }
+  const reason = reasonOf(error, isAborted)
+  if (status === null) return { kind: 'failed', retryable: true, retryAfterMs: null, reason }
   const isThrottled = status === 429 || (typeof error === 'object' && error !== null && '$retryable' in error && error.$retryable !== undefined)
-  return { kind: 'failed', retryable: isThrottled || status >= 500, retryAfterMs: null, reason: `SNS answered HTTP ${status}` }
+  return { kind: 'failed', retryable: isThrottled || status >= 500, retryAfterMs: null, reason }
+}
+
+function reasonOf(error: unknown, isAborted: boolean): string {
+  const status = httpStatusOf(error)
+  if (status !== null) return `SNS answered HTTP ${status}`
+  return isAborted ? 'no answer in time' : 'no answer from SNS, or no credentials'
+}
+
+/** Of all that is 403 only this says that signature and credentials are good (Amazon SNS API reference, "GetTopicAttributes"). */
+function mayNotRead(error: unknown): boolean {
+  return error instanceof Error && /^AuthorizationError(Exception)?$/.test(error.name)
 }
 
 function httpStatusOf(error: unknown): number | null {

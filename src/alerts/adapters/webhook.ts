@@ -15,6 +15,7 @@ import { isoTime } from '../../runtime/iso-time.ts'
 import { notificationSeverity, type Notification } from '../notification.ts'
 import type { Notifier } from '../notifier.ts'
 import { outcomeOf, type HttpPost } from './http-post.ts'
+import { reachEndpoint } from './reach.ts'
 
 export interface WebhookSettings {
   readonly name: string
@@ -32,6 +33,7 @@ export function createWebhookNotifier(settings: WebhookSettings, http: HttpPost,
       const headers = { ...signatureHeaders(body, settings.secret, nowMs()), 'x-hybrid-routing-notification': notification.id }
       return outcomeOf(await http.post(settings.url, headers, body, signal))
     },
+    selfTest: (signal) => reachEndpoint(settings.url, signal),
     close: () => http.close(),
   }
 }
