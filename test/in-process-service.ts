@@ -18,5 +18,5 @@ export function startInProcess({ targets = [], ...sections }: InProcessConfig, p
     { server: { port: 0 }, logs: { level: 'fatal' }, store: { engine: 'memory' }, direct: { targets, credentials: emulatorCredentials }, ...sections },
     { ...emulatorKeys, ...environment },
   )
-  return startService({ config: fixedConfig(config), environment: {}, log: { write: () => undefined, setLevel: () => undefined, flush: () => undefined }, ...parts })
+  return startService({ config: fixedConfig(config), environment: {}, log: { write: () => undefined, setLevel: () => undefined, flush: () => Promise.resolve(), flushNow: () => undefined }, ...parts })
 }

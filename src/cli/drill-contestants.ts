@@ -20,7 +20,7 @@ import { incidentConfig } from './incident-config.ts'
 
 export const serviceName = 'service'
 
-const nowhere: LogSink = { write: () => undefined, setLevel: () => undefined, flush: () => undefined }
+const nowhere: LogSink = { write: () => undefined, setLevel: () => undefined, flush: () => Promise.resolve(), flushNow: () => undefined }
 
 /** @param routing the section `routing` of a configuration, at the scale of the runbook */
 export function drillParts(scenario: Scenario, seed: number, clock: Clock, routing: JsonObject = {}): DrillParts {

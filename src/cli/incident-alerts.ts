@@ -32,7 +32,7 @@ import { createMemoryStateStore } from '../store/adapters/memory-state-store.ts'
 import type { StateStore } from '../store/state-store.ts'
 import { incidentConfig } from './incident-config.ts'
 
-const nowhere: LogSink = { write: () => undefined, setLevel: () => undefined, flush: () => undefined }
+const nowhere: LogSink = { write: () => undefined, setLevel: () => undefined, flush: () => Promise.resolve(), flushNow: () => undefined }
 /** ms until the on-call engineer has acknowledged: within the time of a P0. */
 const acknowledgeMs = 120_000
 /** ms after the last arrival in which what runs ends. */

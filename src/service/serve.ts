@@ -114,11 +114,14 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const deadLetters = createDeadLetters({ queue: store.queue, records: intake.records, clock, wasSent: (id) => messages.wasSent(id) })
   registerDeadLetters(http.app, { deadLetters, audit: admin.audit })
   const stopFollowingTls = start.server.tls === null ? undefined : followTlsFiles({ tls: start.server.tls, clock, events, apply: (settings) => http.setTls(settings) })
-  // A process that is made to exit at once must not leave the children of its MCP servers behind.
-  const killChildren = (): void => mcp.kill()
-  process.on('exit', killChildren)
+  // A process that is made to exit at once must not leave the children of its MCP servers behind, nor its last lines unsaid.
+  const lastDeeds = (): void => {
+    mcp.kill()
+    log.flushNow()
+  }
+  process.on('exit', lastDeeds)
   const closeParts = async (): Promise<void> => {
-    process.off('exit', killChildren)
+    process.off('exit', lastDeeds)
     stopFollowingTls?.()
     await messages.close()
     await operators.stop()
@@ -128,7 +131,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     await relay.close()
     await store.close()
     stopLog()
-    log.flush()
+    await log.flush()
   }
   let url: string
   try {

@@ -12,14 +12,14 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const line = (urgency: LogLine['urgency'], message: string): LogLine => ({ urgency, event: 'CONFIGURATION', component: 'hybrid-router', message, correlationId: 'cor_1', fields: { answer: 42 } })
 
 describe('the log as JSON lines', () => {
-  it('writes what is urgent enough, one object a line, and all of it by the time it was flushed', () => {
+  it('writes what is urgent enough, one object a line, and all of it by the time it was flushed', async () => {
     const file = openSync(path, 'w')
     const log = createJsonLines(file, 'warn')
     log.write(line('info', 'too quiet'))
     log.write(line('warn', 'a "quoted"\nmessage'))
     log.setLevel('info')
     log.write(line('info', 'now heard'))
-    log.flush()
+    await log.flush()
     closeSync(file)
     const lines = readFileSync(path, 'utf8').trimEnd().split('\n').map((text) => JSON.parse(text) as Record<string, unknown>)
     expect(lines.map((each) => each['message'])).toEqual(['a "quoted"\nmessage', 'now heard'])
@@ -27,15 +27,24 @@ describe('the log as JSON lines', () => {
     expect(String(lines[0]?.['time'])).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
   })
 
-  it('keeps the order of lines over what is handed on at once, what is urgent and what waits', () => {
+  it('keeps the order of lines over what is handed on at once, what is urgent and what waits', async () => {
     const file = openSync(path, 'w')
     const log = createJsonLines(file, 'info')
     const count = 1_000
     for (let number = 0; number < count; number += 1) log.write(line(number % 300 === 299 ? 'error' : 'info', `line ${number}`))
-    log.flush()
+    await log.flush()
     closeSync(file)
     const messages = readFileSync(path, 'utf8').trimEnd().split('\n').map((text) => (JSON.parse(text) as { message: string }).message)
     expect(messages).toEqual(Array.from({ length: count }, (_, number) => `line ${number}`))
+  })
+
+  it('brings out what has waited when the process ends at once', () => {
+    const file = openSync(path, 'w')
+    const log = createJsonLines(file, 'info')
+    log.write(line('info', 'the last words'))
+    log.flushNow()
+    closeSync(file)
+    expect(readFileSync(path, 'utf8')).toContain('the last words')
   })
 
   it('counts each line that nobody takes', () => {

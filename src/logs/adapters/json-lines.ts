@@ -8,6 +8,7 @@
  * pino itself is not used: a line is one flat object that we make ourselves, and one `JSON.stringify` of it costs a third of
  * what pino's serialiser does with its hooks.
  */
+import { writeSync } from 'node:fs'
 import sonicBoom from 'sonic-boom'
 import { logLevels, type LogLevel } from '../../config/schema.ts'
 import { createIsoTime } from '../../runtime/iso-time.ts'
@@ -16,8 +17,10 @@ import type { LogLine } from '../log-line.ts'
 export interface LogSink {
   write(line: LogLine): void
   setLevel(level: LogLevel): void
-  /** Everything that was written is out when it returns. */
-  flush(): void
+  /** Resolves when everything that was written is out, or nobody takes it. */
+  flush(): Promise<void>
+  /** For a process that ends in this turn: what has waited goes out at once, perhaps before what was being written. */
+  flushNow(): void
   /** Lines that were given up because nobody took them; a sink without it drops none. */
   dropped?(): number
 }
@@ -29,17 +32,22 @@ const longestWriteBytes = 131_072
 /** What waits for a reader of the log that does not read; beyond it lines are dropped, because answers matter more than their record. */
 const mostWaitingBytes = 16_777_216
 
-/** Tries, a tenth of a second apart, to bring the last lines to a reader that does not read; an end must not hang on it. */
-const lastTries = 20
+/** ms for which an end waits for a reader that does not read. */
+const lastWaitMs = 2_000
 
 export function createJsonLines(fileDescriptor: number, level: LogLevel): LogSink {
-  let ending = false
-  let triesLeft = lastTries
-  const out = new sonicBoom.SonicBoom({ fd: fileDescriptor, sync: false, contentMode: 'buffer', maxWrite: longestWriteBytes, maxLength: mostWaitingBytes, retryEAGAIN: () => !ending || triesLeft-- > 0 })
+  let givenUp = false
+  const out = new sonicBoom.SonicBoom({ fd: fileDescriptor, sync: false, contentMode: 'buffer', maxWrite: longestWriteBytes, maxLength: mostWaitingBytes, retryEAGAIN: () => !givenUp })
   // A reader that went away (`hybrid-routing serve | head`) is no reason to stop answering operations.
   out.on('error', () => undefined)
   let droppedLines = 0
+  let unwrittenBytes = 0
+  out.on('write', (bytes: number) => {
+    unwrittenBytes -= bytes
+  })
   out.on('drop', (data: unknown) => {
+    if (!Buffer.isBuffer(data)) return
+    unwrittenBytes -= data.length
     droppedLines += linesIn(data)
   })
   let gathered = ''
@@ -47,6 +55,7 @@ export function createJsonLines(fileDescriptor: number, level: LogLevel): LogSin
     if (gathered === '') return
     const bytes = Buffer.from(gathered)
     gathered = ''
+    unwrittenBytes += bytes.length
     // Its types know text alone; what it takes is what `contentMode` says.
     out.write(bytes as unknown as string)
   }
@@ -64,21 +73,36 @@ export function createJsonLines(fileDescriptor: number, level: LogLevel): LogSin
       threshold = logLevels.indexOf(next)
     },
     flush() {
-      ending = true
-      triesLeft = lastTries
+      handOver()
+      if (unwrittenBytes <= 0) return Promise.resolve()
+      return new Promise((resolve) => {
+        const over = (): void => {
+          clearTimeout(timer)
+          out.off('drain', over).off('error', over)
+          resolve()
+        }
+        const timer = setTimeout(() => {
+          givenUp = true
+          over()
+        }, lastWaitMs)
+        out.once('drain', over)
+        out.once('error', over)
+      })
+    },
+    flushNow() {
+      givenUp = true
       try {
-        handOver()
         out.flushSync()
+        if (gathered !== '') writeSync(fileDescriptor, gathered)
       } catch {
-        // Nothing was opened yet, or nobody reads: what could be brought out is out.
+        // Nobody reads: what could be brought out is out.
       }
-      ending = false
+      gathered = ''
     },
   }
 }
 
-function linesIn(data: unknown): number {
-  if (!Buffer.isBuffer(data)) return 0
+function linesIn(data: Buffer): number {
   let lines = 0
   for (let at = data.indexOf(lineEnd); at >= 0; at = data.indexOf(lineEnd, at + 1)) lines += 1
   return lines
