@@ -109,6 +109,22 @@ describe('an operation', () => {
     expect(await inFlight(second)).toBe(0)
   })
 
+  it('without a key, on the direct path, is read, followed and cancelled through the other while its caller waits', async () => {
+    const caller = first.ask('POST', '/v1/operations', { operation: 'infrastructure', prompt: 'Is the disk full?', modelId: 'fault.hang' })
+    const { seen } = await eventually(() => first.read<Listed>('/v1/operations?status=running'), ({ operations }) => operations.length === 1, 10_000)
+    const id = seen.operations[0]?.id ?? ''
+    expect(await second.result(id)).toMatchObject({ id, status: 'running', decision: { route: 'direct' } })
+    const followed = second.ask('GET', `/v1/operations/${id}/events`)
+
+    const startMs = performance.now()
+    expect(JSON.parse((await second.ask('DELETE', `/v1/operations/${id}`)).text)).toMatchObject({ id, status: 'cancelled' })
+    const answered = await caller
+    expect(performance.now() - startMs).toBeLessThan(1_000)
+    expect(JSON.parse(answered.text)).toMatchObject({ operationId: id })
+    expect(eventsOf((await followed).text).at(-1)).toMatchObject({ event: 'error', data: { operationId: id } })
+    expect((await second.ask('GET', '/v1/operations/op_00000000000000000000000000')).status).toBe(404)
+  })
+
   it('that bound its key at one is replayed by the other; another body under the key is a conflict', async () => {
     const body = { operation: 'infrastructure', prompt: 'Is the disk full?', modelId: model, maxTokens: 64 }
     const answer = await first.ask('POST', '/v1/operations', body, { 'idempotency-key': 'sync' })
