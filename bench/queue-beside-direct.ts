@@ -38,6 +38,8 @@ const plan = {
   requestsPerSecond: 100,
   /** More than is worked off in a window, at the rate that the queue has alone. */
   backlogPerSecond: isQuick ? 250 : 1_000,
+  /** Direct operations before each window: what was begun before they came is through then. */
+  leadMs: 2_000,
   drainMs: 10_000,
   warmUpMs: isQuick ? 4_000 : 8_000,
   warmUpMessages: isQuick ? 500 : 2_000,
@@ -65,7 +67,7 @@ direct:
 mcp:
   servers: { ops: { url: "${mcpUrl}", concurrency: 64 } }
   routes: { default: { servers: [ops], tool: execute_operation, carries: converse, repeatable: true } }
-routing: { matrix: { background_task: { fallback: none } } }
+routing: { matrix: { background_task: { fallback: none }, infrastructure: { fallback: none } } }
 store: ${store}
 limits: { queuedOperations: 100000 }
 logs: { level: error }
@@ -101,7 +103,11 @@ async function measure(engine: Engine, store: string): Promise<void> {
   const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 16 })
   const request = post(port, '/v1/operations', {}, { operation: 'infrastructure', maxTokens, prompt })
   const direct = { port, pid: service.pid, drainMs: plan.drainMs, request, eventsPerExchange: 1 }
-  const measureDirect = (): Promise<LoadReport> => run.load({ ...direct, durationMs: plan.seconds * 1_000, arrivals: { kind: 'open', ratePerSecond: plan.requestsPerSecond } })
+  const arrivals = { kind: 'open', ratePerSecond: plan.requestsPerSecond } as const
+  const measureDirect = async (): Promise<LoadReport> => {
+    await run.load({ ...direct, durationMs: plan.leadMs, arrivals })
+    return run.load({ ...direct, durationMs: plan.seconds * 1_000, arrivals })
+  }
 
   let expected = await executed()
   const workedOff = async (): Promise<number> => {
@@ -130,9 +136,11 @@ async function measure(engine: Engine, store: string): Promise<void> {
   const quotients: number[] = []
   for (let round = 1; round <= plan.rounds; round += 1) {
     const alone = await measureDirect()
-    await backlog(plan.backlogPerSecond * plan.seconds)
+    await backlog(plan.backlogPerSecond * (plan.seconds + plan.leadMs / 1_000))
     const before = await executed()
+    const startMs = performance.now()
     const beside = await measureDirect()
+    const elapsedMs = performance.now() - startMs
     const after = await executed()
     const left = expected - after
     const perSecondAlone = await workedOff()
@@ -142,7 +150,7 @@ async function measure(engine: Engine, store: string): Promise<void> {
     const show = ({ latencyMs, cpuMs, elapsedMs, startedLateMs, othersPercent }: LoadReport): string =>
       `p50 ${latencyMs.p50.toFixed(2)} p99 ${latencyMs.p99.toFixed(2)} max ${latencyMs.max.toFixed(1)} ms, core ${((100 * cpuMs) / elapsedMs).toFixed(0)} %, generator late p99 ${startedLateMs.p99.toFixed(2)} ms, others ${othersPercent.toFixed(0)} %`
     say(
-      `${engine} round ${round}: alone ${show(alone)} | beside ${show(beside)} | p99 x ${quotient.toFixed(2)} | messages/s ${(((after - before) * 1_000) / beside.elapsedMs).toFixed(0)} beside, ${left > 0 ? perSecondAlone.toFixed(0) : '-'} alone, ${left} left` +
+      `${engine} round ${round}: alone ${show(alone)} | beside ${show(beside)} | p99 x ${quotient.toFixed(2)} | messages/s ${(((after - before) * 1_000) / elapsedMs).toFixed(0)} beside, ${left > 0 ? perSecondAlone.toFixed(0) : '-'} alone, ${left} left` +
         (left > 0 && failed === 0 ? '' : `  VOID: ${failed} failed, ${[...alone.failures, ...beside.failures].join('; ')}`),
     )
   }
