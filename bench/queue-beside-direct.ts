@@ -95,7 +95,7 @@ async function measure(engine: Engine, store: string): Promise<void> {
   const service: Child = run.children.start({
     name: `hybrid-${engine}`,
     core: cores.service,
-    command: [join(root, 'hybrid-routing'), 'serve', '--config', file],
+    command: [process.execPath, join(root, 'src/main.ts'), 'serve', '--config', file],
     env: { AWS_ACCESS_KEY_ID: 'emulator', AWS_SECRET_ACCESS_KEY: 'emulator' },
     cwd: run.children.folder,
   })

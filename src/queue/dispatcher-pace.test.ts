@@ -72,6 +72,15 @@ it('a message whose caller waits is begun at once, whatever the pace', async () 
   expect(begun.length - after).toBeLessThan(limits.leastPerSecond * 1.5)
 })
 
+it('callers that come at the same moment do not take each other’s turns', async () => {
+  const { dispatcher, begun, message, pass } = await setUp(0)
+  for (let round = 0; round < 20; round += 1) {
+    await Promise.all(Array.from({ length: 10 }, (_, index) => dispatcher.enqueue(message(`awaited_${round}_${index}`, { priority: 'medium' }), true)))
+    await pass(5)
+    expect(begun).toHaveLength((round + 1) * 10)
+  }
+})
+
 it('a claim that nobody waits for any more does not let others by', async () => {
   const { dispatcher, begun, message, pass } = await setUp(0)
   for (let index = 0; index < 300; index += 1) await dispatcher.enqueue(message(`awaited_${index}`, { priority: 'medium' }), true)

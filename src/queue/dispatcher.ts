@@ -270,11 +270,15 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
   })
 
   const enqueue = async (message: Message, awaited = false): Promise<EnqueueOutcome> => {
-    // Before the engine speaks of the message.
-    if (awaited) awaitedClaims = Math.min(queueLimits.awaited, awaitedClaims + 1)
     const entering = queue.enqueue(message)
     try {
-      return await withinTime(clock, entering, queueLimits.enqueueMs, 'The message queue')
+      const outcome = await withinTime(clock, entering, queueLimits.enqueueMs, 'The message queue')
+      // Not before it is there: a claim that finds nothing would take the others' turns with it.
+      if (awaited && outcome.kind === 'enqueued') {
+        awaitedClaims = Math.min(queueLimits.awaited, awaitedClaims + 1)
+        claimMore()
+      }
+      return outcome
     } catch (error) {
       // Its caller was told that it was not taken: should it get in after all, it is taken out again.
       void entering.then(() => queue.remove(message.id)).catch(() => undefined)
