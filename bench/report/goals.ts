@@ -31,9 +31,15 @@ const goal = (scenario: ScenarioName, title: string, kind: Goal['bound']['kind']
   measure,
 })
 
+/**
+ * The direct path alone was to reach 6x and 115 µs; what was built around it since (queue, routing brain, health, metrics, audit,
+ * alerts, limits) was allowed to spend the rest. Everything is on in every run, so that the second pair is what must hold.
+ */
 export const goals: readonly Goal[] = [
-  goal('throughput', 'requests per second per core, against Portkey', 'atLeast', 6, 'x', 2, againstPortkey('throughput', 'requestsPerSecond')),
-  goal('throughput', 'CPU per request', 'atMost', 115, 'µs', 1, own('throughput', 'cpuPerRequestUs')),
+  goal('throughput', 'requests per second per core, against Portkey, with everything on', 'atLeast', 5, 'x', 2, againstPortkey('throughput', 'requestsPerSecond')),
+  goal('throughput', 'CPU per request, with everything on', 'atMost', 140, 'µs', 1, own('throughput', 'cpuPerRequestUs')),
+  goal('throughput', 'requests per second per core, against Portkey, as asked of the direct path alone', 'atLeast', 6, 'x', 2, againstPortkey('throughput', 'requestsPerSecond')),
+  goal('throughput', 'CPU per request, as asked of the direct path alone', 'atMost', 115, 'µs', 1, own('throughput', 'cpuPerRequestUs')),
   goal('throughput', 'p99 at 32 connections, against Portkey', 'below', 0.25, 'x', 3, againstPortkey('throughput', 'p99Ms')),
   goal('paced', 'added time to first token, p50', 'below', 0.5, 'ms', 2, own('paced', 'addedFirstTokenP50Ms')),
   goal('paced', 'added time to first token, p99', 'below', 3, 'ms', 2, own('paced', 'addedFirstTokenP99Ms')),

@@ -36,10 +36,10 @@ describe('figures of a run', () => {
 
 describe('a goal', () => {
   it('is reached on its bound when the bound is included', () => {
-    expect(judge(goalOf('CPU per request'), run).verdict).toBe('reached')
+    expect(judge(goalOf('CPU per request, as asked of the direct path alone'), run).verdict).toBe('reached')
   })
   it('is missed when a request failed, however fast the others were', () => {
-    expect(judge(goalOf('requests per second per core, against Portkey'), [...run, measured('hybrid', 3, {}, 1)]).verdict).toBe('missed')
+    expect(judge(goalOf('requests per second per core, against Portkey, with everything on'), [...run, measured('hybrid', 3, {}, 1)]).verdict).toBe('missed')
   })
   it('that was not measured is never reached', () => {
     expect(judge(goalOf('start to ready'), run).verdict).toBe('not measured')
