@@ -17,6 +17,8 @@ import { openOutsideWorld, type OutsideWorld } from './outside-world.ts'
 import { startServiceProcess, type ServiceProcess } from './service-process.ts'
 
 const clock = createSystemClock()
+/** Longer than a restart takes on a machine that is busy with other tests. */
+const leverSeconds = 15
 
 interface Alert {
   readonly id: string
@@ -78,7 +80,7 @@ it('a service that is killed in an incident goes on with it after its restart', 
   const { seen: listed } = await eventually(() => before.read<{ readonly operations: readonly { readonly id: string }[] }>('/v1/operations?operation=kiro_communication'), ({ operations }) => operations.length === 1, 5_000)
   const orphan = listed.operations[0]?.id ?? ''
   const pulledMs = performance.now()
-  const pulled = JSON.parse((await before.ask('POST', '/admin/routing/force-mcp', { reason: 'direct is down', duration: 6 })).text) as { readonly auditId: string }
+  const pulled = JSON.parse((await before.ask('POST', '/admin/routing/force-mcp', { reason: 'direct is down', duration: leverSeconds })).text) as { readonly auditId: string }
 
   const short = await before.submit({ operation: 'background_task', latencyMs: 750 })
   const shortEndsMs = Date.parse((await before.result(short)).createdAt) + 1_500
@@ -96,11 +98,11 @@ it('a service that is killed in an incident goes on with it after its restart', 
   expect(still).toMatchObject([{ id: firing[0]?.id, rule: 'direct-bedrock-unavailable', status: 'firing', startedAt: firing[0]?.startedAt }])
   const { overrides } = await after.read<Status>('/admin/status')
   expect(overrides.find(({ automatic }) => !automatic)).toMatchObject({ lever: 'force-mcp', auditId: pulled.auditId })
-  expect(performance.now() - pulledMs).toBeLessThan(6_000)
-  await eventually(() => after.read<Status>('/admin/status'), (status) => status.overrides.every(({ automatic }) => automatic), 15_000)
+  expect(performance.now() - pulledMs).toBeLessThan(leverSeconds * 1_000)
+  await eventually(() => after.read<Status>('/admin/status'), (status) => status.overrides.every(({ automatic }) => automatic), leverSeconds * 1_000 + 5_000)
   const undoneMs = performance.now() - pulledMs
-  expect(undoneMs).toBeGreaterThan(5_900)
-  expect(undoneMs).toBeLessThan(7_500)
+  expect(undoneMs).toBeGreaterThan(leverSeconds * 1_000 - 100)
+  expect(undoneMs).toBeLessThan(leverSeconds * 1_000 + 3_000)
 
   const { seen: ended } = await eventually(() => Promise.all(ids.map((id) => after.result(id))), (results) => results.every(({ status }) => isFinal(status)), 40_000)
   expect(ended.map(({ status }) => status)).toEqual(ids.map(() => 'succeeded'))
