@@ -19,6 +19,8 @@ import { printable, textTable } from './text-table.ts'
 /** The member that a lever is about, given without its name. */
 const subjects: Readonly<Partial<Record<LeverName, string>>> = {
   'reset-breakers': 'component',
+  'enable-breakers': 'component',
+  'disable-breakers': 'component',
   'bedrock-percentage': 'percentage',
   'isolate-component': 'component',
   'restore-component': 'component',

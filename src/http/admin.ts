@@ -12,6 +12,7 @@ import { slots } from '../levers/in-force.ts'
 import { leverBodySchema, leverNames, leverTable, type LeverDefinition, type LeverName } from '../levers/lever-table.ts'
 import type { Levers } from '../levers/levers.ts'
 import { supportAbsent, type LeverBody } from '../levers/plan-lever.ts'
+import type { Route } from '../operation/matrix.ts'
 import { adminAccess, send, whoOf } from './admin-reply.ts'
 import { registerAdminAlerts, type AlertPort } from './admin-alerts.ts'
 import { registerAudit } from './admin-audit.ts'
@@ -36,7 +37,7 @@ export function registerAdmin(app: FastifyInstance, parts: AdminParts & { readon
     send(reply, {
       timestamp: new Date(parts.clock.nowMs()).toISOString(),
       overrides: levers.overridesInForce(),
-      modes: { emergency: modes.emergency, maintenance: modes.maintenance, breakers: modes.breakersOff ? 'off' : 'on', support: supportMode ? 'active' : 'inactive' },
+      modes: { emergency: modes.emergency, maintenance: modes.maintenance, breakers: breakersWord(modes.breakersOff), support: supportMode ? 'active' : 'inactive' },
       flags: levers.effect().flags,
       resets: levers.resets(),
       stored: levers.stored(),
@@ -98,4 +99,11 @@ function registerLever(app: FastifyInstance, name: LeverName, levers: Levers): v
       return send(reply, await levers.pull({ lever: name, body, by: whoOf(request), correlationId: request.exchange.correlationId }))
     },
   })
+}
+
+/** `on`, `off`, or whose are off. */
+function breakersWord({ direct, mcp }: Readonly<Record<Route, boolean>>): string {
+  if (direct && mcp) return 'off'
+  if (direct) return 'direct-bedrock-client off'
+  return mcp ? 'mcp-router off' : 'on'
 }

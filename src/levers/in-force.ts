@@ -58,7 +58,7 @@ function endOf(pulled: Pulled, ends: Ends): number {
 export interface Modes {
   readonly emergency: boolean
   readonly maintenance: boolean
-  readonly breakersOff: boolean
+  readonly breakersOff: Readonly<Record<Route, boolean>>
 }
 
 export interface Effect {
@@ -78,6 +78,7 @@ export const slots = {
   maintenance: 'maintenance',
   support: 'support-mode',
   breakers: 'breakers',
+  breakersOf: (route: Route) => `breakers:${route}`,
   isolation: (route: Route) => `isolation:${route}`,
   flag: (name: FeatureFlag) => `flag:${name}`,
   config: (member: string) => `config:${member}`,
@@ -111,6 +112,7 @@ export function effectOf(levers: readonly InForce[]): Effect {
         : { value: aggressiveness.pulled.value as number, untilMs: aggressiveness.endMs }
       : { value: 0, untilMs: Number.POSITIVE_INFINITY },
   }
+  const breakersOff = (route: Route): boolean => (bySlot.get(slots.breakersOf(route))?.pulled.value ?? bySlot.get(slots.breakers)?.pulled.value) === 'off'
   const nothing = isolated.length === 0 && [overrides.force, overrides.automatic, overrides.percentage, overrides.emergencyMode, overrides.maintenance, overrides.fallbackAggressiveness].every((override) => override === null)
   return {
     // The same object where nothing is overridden: the router tells by identity that there is nothing to weigh.
@@ -118,7 +120,7 @@ export function effectOf(levers: readonly InForce[]): Effect {
     modes: {
       emergency: emergencyMode !== undefined,
       maintenance: maintenance !== undefined,
-      breakersOff: bySlot.has(slots.breakers),
+      breakersOff: { direct: breakersOff('direct'), mcp: breakersOff('mcp') },
     },
     flags,
     members: Object.fromEntries(named('config:').map(([member, { pulled }]) => [member, pulled.value])),

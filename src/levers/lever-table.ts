@@ -54,13 +54,13 @@ export const leverTable = {
   },
   'enable-breakers': {
     method: 'POST', path: '/admin/circuit-breaker/enable', kind: 'state', component: 'circuit-breaker',
-    summary: 'Switch the breakers on', undone: `${end}, or with disable-breakers.`,
-    body: {},
+    summary: 'Switch the breakers on, all or those of one component', undone: `${end}, or with disable-breakers.`,
+    body: { component: optional(component) },
   },
   'disable-breakers': {
     method: 'POST', path: '/admin/circuit-breaker/disable', kind: 'state', component: 'circuit-breaker',
-    summary: 'Switch the breakers off: every target is tried, whatever it did before', undone: `${end}, or with enable-breakers.`,
-    body: {},
+    summary: 'Switch the breakers off, all or those of one component: every target is tried, whatever it did before', undone: `${end}, or with enable-breakers.`,
+    body: { component: optional(component) },
   },
   'force-mcp': {
     method: 'POST', path: '/admin/routing/force-mcp', kind: 'state', component: 'hybrid-router',

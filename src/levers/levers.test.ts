@@ -305,8 +305,35 @@ describe('guards', () => {
     expect(one.levers.overrides().isolated).toEqual([])
   })
 
+  it('breakers are switched for all, or for one component, and the last word counts', async () => {
+    const one = await start()
+    const off = () => one.levers.effect().modes.breakersOff
+    await one.pull('disable-breakers', { component: 'bedrock-client' })
+    expect(off()).toEqual({ direct: true, mcp: false })
+    await one.pull('disable-breakers')
+    expect(off()).toEqual({ direct: true, mcp: true })
+    await one.pull('enable-breakers', { component: 'mcp-router' })
+    expect(off()).toEqual({ direct: true, mcp: false })
+    expect(await one.pull('enable-breakers')).toMatchObject({ status: 'applied', component: 'circuit-breaker' })
+    expect(off()).toEqual({ direct: false, mcp: false })
+    expect(one.levers.overridesInForce()).toEqual([])
+    expect(await one.pull('enable-breakers', { component: 'mcp-router' })).toMatchObject({ status: 'unchanged' })
+  })
+
+  it('breakers of one component are on again when the duration is over, also where the others are off for longer', async () => {
+    const one = await start()
+    await one.pull('disable-breakers', { component: 'direct-bedrock-client', duration: 60 })
+    expect(one.levers.overridesInForce()).toMatchObject([{ what: 'breakers:direct', value: 'off', component: 'direct-bedrock-client' }])
+    await one.pull('disable-breakers', { component: 'mcp-router', duration: 600 })
+    await clock.advanceAsync(61_000)
+    expect(one.levers.effect().modes.breakersOff).toEqual({ direct: false, mcp: true })
+    await clock.advanceAsync(600_000)
+    expect(one.levers.effect().modes.breakersOff).toEqual({ direct: false, mcp: false })
+  })
+
   it.each([
     ['isolate-component', { component: 'alert-manager' }, 'invalid_request'],
+    ['disable-breakers', { component: 'log-aggregator' }, 'invalid_request'],
     ['reset-breakers', { component: 'log-aggregator' }, 'invalid_request'],
     ['suppress-alerts', { severity: ['low'] }, 'invalid_request'],
     ['resolve-alerts', {}, 'invalid_request'],

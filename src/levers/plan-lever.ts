@@ -7,7 +7,7 @@
 import type { Config } from '../config/schema.ts'
 import { canonicalComponent, type ComponentName } from '../health/component-names.ts'
 import type { JsonObject, JsonValue } from '../operation/converse.ts'
-import { operationTypes, type Matrix, type OperationType, type Route } from '../operation/matrix.ts'
+import { operationTypes, routes, type Matrix, type OperationType, type Route } from '../operation/matrix.ts'
 import type { FieldError, ProblemCode } from '../operation/problem.ts'
 import { notApplied } from '../routing/overrides.ts'
 import { configMemberNames, configMembers, isConfigMember, memberFaults } from './config-members.ts'
@@ -75,9 +75,11 @@ export function planLever(name: LeverName, body: LeverBody, context: PlanContext
       return { ...change(component ?? 'circuit-breaker', [], context), reset: component, changes: [{ what: `breakers of ${component ?? 'all components'}`, before: 'as they are', after: 'closed' }], endless: true }
     }
     case 'enable-breakers':
-      return change('circuit-breaker', [{ slot: slots.breakers, value: null }], context)
-    case 'disable-breakers':
-      return change('circuit-breaker', [{ slot: slots.breakers, value: 'off' }], context)
+    case 'disable-breakers': {
+      const component = componentOf(body) ?? null
+      if (component !== null && !hasBreakers(component)) return withoutBreakers(component)
+      return change(component ?? 'circuit-breaker', breakerSets(routeOf(component ?? undefined), name === 'disable-breakers', context), context)
+    }
     case 'force-mcp':
     case 'force-direct': {
       const route: Route = name === 'force-mcp' ? 'mcp' : 'direct'
@@ -202,6 +204,19 @@ function emptied(component: ComponentName, names: readonly string[], context: Pl
 
 function flagSet(flag: FeatureFlag, on: boolean): SlotChange {
   return { slot: slots.flag(flag), value: featureFlags[flag].default === on ? null : on }
+}
+
+/**
+ * For all of them the slots of single components are emptied as well, so that the last word counts. A component has a word of
+ * its own only where it differs from that for all.
+ */
+function breakerSets(route: Route | null, off: boolean, context: PlanContext): readonly SlotChange[] {
+  if (route === null) {
+    const words = routes.map((each) => slots.breakersOf(each)).filter((slot) => context.valueOf(slot) !== null)
+    return [{ slot: slots.breakers, value: off ? 'off' : null }, ...words.map((slot) => ({ slot, value: null }))]
+  }
+  const allOff = context.valueOf(slots.breakers) === 'off'
+  return [{ slot: slots.breakersOf(route), value: off === allOff ? null : off ? 'off' : 'on' }]
 }
 
 function componentOf(body: LeverBody): ComponentName | undefined {

@@ -26,6 +26,7 @@ import type { LogSink } from '../logs/adapters/json-lines.ts'
 import type { McpRouter } from '../mcp/mcp-router.ts'
 import type { RunningMonitoring } from './monitoring.ts'
 import type { JsonObject } from '../operation/converse.ts'
+import { routes } from '../operation/matrix.ts'
 import type { SystemEvent } from '../operation/system-event.ts'
 import type { HybridRouter } from '../router/hybrid-router.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -79,7 +80,7 @@ export async function openOperators(parts: OperatorsParts): Promise<Operators> {
 
   let components: OperatedComponents | undefined
   let alertManager: AlertManager | undefined
-  let isBreakersOff = false
+  const isBreakersOff = { direct: false, mcp: false }
   let told: Config | undefined
   const config: ConfigSource = { current: () => levers.layOver(parts.config.current()) }
 
@@ -87,9 +88,10 @@ export async function openOperators(parts: OperatorsParts): Promise<Operators> {
     if (components === undefined) return
     const { direct, mcp, router } = components
     const { breakersOff } = levers.effect().modes
-    if (breakersOff !== isBreakersOff) {
-      isBreakersOff = breakersOff
-      router.enableBreakers(!breakersOff)
+    for (const route of routes) {
+      if (breakersOff[route] === isBreakersOff[route]) continue
+      isBreakersOff[route] = breakersOff[route]
+      router.enableBreakers(!breakersOff[route], { route })
     }
     const current = config.current()
     if (current === told) return

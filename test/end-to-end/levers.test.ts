@@ -95,6 +95,15 @@ describe('on SQLite', () => {
     expect((await ask(service, 'GET', '/health/component/circuit-breaker')).body).toMatchObject({ details: { resets: [{ component: 'direct-bedrock-client', by: 'local', reason: 'Bedrock is back' }] } })
   })
 
+  it('the breakers of one component can be switched off, and the status says whose', async () => {
+    const service = await start(store())
+    const breakersOf = async (): Promise<unknown> => ((await ask(service, 'GET', '/admin/status')).body['modes'] as { breakers: unknown }).breakers
+    expect((await ask(service, 'POST', '/admin/circuit-breaker/disable', { component: 'mcp-router', reason: 'its one server flaps' })).body).toMatchObject({ status: 'applied', component: 'mcp-router' })
+    expect(await breakersOf()).toBe('mcp-router off')
+    await ask(service, 'POST', '/admin/circuit-breaker/enable', {})
+    expect(await breakersOf()).toBe('on')
+  })
+
   it('Bedrock is tested free of charge', async () => {
     const service = await start(store())
     const answer = await ask(service, 'POST', '/admin/bedrock/test', {})
