@@ -11,11 +11,13 @@ import type { AuthConfig, Config, JwtConfig } from '../config/schema.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { createCallerLimits, type LimitVerdict } from './adapters/caller-limits.ts'
 import { createKeyRing } from './adapters/key-ring.ts'
+import { createSharedRates } from './adapters/shared-rates.ts'
 import type { TokenVerifier } from './adapters/token-verifier.ts'
 import { authenticate, presentsSecret, refused, type Authentication, type Credentials, type KeyRing } from './authenticate.ts'
 import { clientAddress } from './client-address.ts'
-import { Lockout } from './lockout.ts'
+import { Lockout, type LockoutRules } from './lockout.ts'
 import type { Principal, RefusalReason } from './principal.ts'
+import type { SharedCounts } from './shared-counts.ts'
 import { readClaims } from './token-claims.ts'
 
 export interface Authenticator {
@@ -23,23 +25,33 @@ export interface Authenticator {
   authenticate(credentials: Credentials): Authentication | Promise<Authentication>
   /** Counts a request of this caller, once it is known that the request is allowed. */
   enter(principal: Principal): LimitVerdict | Promise<LimitVerdict>
+  close(): void
 }
 
 export interface AuthenticatorParts {
   /** In force now: `auth` is the same object until a reload changes it. */
   readonly config: () => Pick<Config, 'auth' | 'server'>
   readonly clock: Clock
+  /** Where instances share a store: what they count together. */
+  readonly shared?: SharedCounts | undefined
+  /** An address was locked out by what several instances saw together. */
+  onLockedOut?(lockout: { readonly address: string; readonly failures: number; readonly lockMs: number }): void
 }
 
 /** Failures that may be guesses. No key at all, a key of another scheme or a token that only expired are none. */
 const guesses: ReadonlySet<RefusalReason> = new Set<RefusalReason>(['unknown_key', 'invalid_token'])
+
+/** Wrong keys that are on their way to the store at once: who guesses cannot flood it. */
+const mostGuessesUnderWay = 64
 
 const unlimited: LimitVerdict = { kind: 'within', release: null, headers: null }
 
 export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   const { clock } = parts
   const lockout = new Lockout()
-  const limits = createCallerLimits()
+  const rates = parts.shared === undefined ? null : createSharedRates(parts.shared, clock)
+  const limits = createCallerLimits(rates)
+  let guessesUnderWay = 0
   let auth: AuthConfig | null = null
   let ring: KeyRing = createKeyRing([])
   let verifier: { readonly of: string; readonly tokens: Promise<TokenVerifier> } | null = null
@@ -72,8 +84,27 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     if (outcome.kind === 'principal') return outcome
     const address = addressOf(credentials, trusted)
     const rules = auth?.lockout
-    const begins = rules !== undefined && guesses.has(outcome.reason) && lockout.onFailure(networkOf(address), clock.monotonicMs(), rules)
+    const isGuess = rules !== undefined && guesses.has(outcome.reason)
+    const begins = isGuess && lockout.onFailure(networkOf(address), clock.monotonicMs(), rules)
+    if (isGuess) void shareGuess(address, rules)
     return { ...outcome, address, ...(begins ? { lockout: { failures: rules.failures, lockMs: rules.lockMs } } : {}) }
+  }
+
+  /** Adds it to what the others saw. While the store is away, or under a flood, each instance counts for itself. */
+  const shareGuess = async (address: string, { failures, windowMs, lockMs }: LockoutRules): Promise<void> => {
+    if (parts.shared === undefined || failures === 0 || guessesUnderWay >= mostGuessesUnderWay) return
+    guessesUnderWay += 1
+    try {
+      const network = networkOf(address)
+      const { count, endsInMs } = await parts.shared.add({ key: `guess:${network}`, points: 1, windowMs, hold: { at: failures, forMs: lockMs } })
+      if (count < failures || lockout.lockedForMs(network, clock.monotonicMs()) > 0) return
+      lockout.lock(network, clock.monotonicMs() + endsInMs)
+      if (count === failures) parts.onLockedOut?.({ address, failures, lockMs })
+    } catch {
+      // Counted here; the store tells of itself by its own health.
+    } finally {
+      guessesUnderWay -= 1
+    }
   }
 
   const lockedOut = (credentials: Credentials, trusted: readonly string[]): Authentication | null => {
@@ -117,5 +148,6 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
       const current = parts.config().auth
       return current === null || principal.local ? unlimited : limits.enter(principal, current)
     },
+    close: () => rates?.close(),
   }
 }

@@ -59,11 +59,16 @@ export class Lockout {
       this.#counts.set(address, count)
     }
     if (count.failures < rules.failures) return false
+    this.lock(address, nowMs + rules.lockMs)
+    return true
+  }
+
+  /** By what all instances have seen together. */
+  lock(address: string, untilMs: number): void {
     this.#counts.delete(address)
     this.#locked.delete(address)
     makeRoom(this.#locked)
-    this.#locked.set(address, nowMs + rules.lockMs)
-    return true
+    this.#locked.set(address, untilMs)
   }
 
   /** The oldest first, so it stops at once; the table is quiet again when the last lock has ended, whoever comes back. */

@@ -33,6 +33,7 @@ import { createIds, type Ids } from '../runtime/ids.ts'
 import { createLoopLoad } from '../runtime/loop-load.ts'
 import { createSystemRandom, type Random } from '../runtime/random.ts'
 import { version } from '../runtime/version.ts'
+import { openSharedCounts } from '../store/adapters/open-counts.ts'
 import { openRelay } from '../store/adapters/open-relay.ts'
 import { openStore, type Store } from '../store/adapters/open-store.ts'
 
@@ -109,7 +110,13 @@ export async function startService(parts: ServiceParts): Promise<Service> {
 
   const monitoring = startMonitoring({ clock, events, config: () => config.current(), store, instance: relay.instanceId, direct, mcp, router, log })
   const { admin } = operators.bind({ direct, mcp, router, monitoring })
-  const authenticator = createAuthenticator({ config: () => config.current(), clock })
+  const counts = await openSharedCounts(loaded.store)
+  const authenticator = createAuthenticator({
+    config: () => config.current(),
+    clock,
+    shared: counts,
+    onLockedOut: ({ address, failures, lockMs }) => events.publish({ type: 'address_locked_out', atMs: clock.nowMs(), remoteAddress: address, failures, lockMs, correlationId: ids.next('cor') }),
+  })
   const http = createHttpServer({ intake, authenticator, config: () => config.current(), clock, ids, events, version, monitoring: monitoring.pages, decisions: (limit) => router.decisions(limit), admin, onInternalError, ...(tls === undefined ? {} : { tls }) })
   const deadLetters = createDeadLetters({ queue: store.queue, records: intake.records, clock, wasSent: (id) => messages.wasSent(id) })
   registerDeadLetters(http.app, { deadLetters, audit: admin.audit })
@@ -128,6 +135,8 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     await monitoring.stop()
     direct.close()
     await mcp.close()
+    authenticator.close()
+    await counts?.close()
     await relay.close()
     await store.close()
     stopLog()

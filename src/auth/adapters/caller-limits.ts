@@ -2,13 +2,14 @@
  * What each caller may ask for: so many requests in a window, and so many at once. A key's own limit holds, else the one
  * for all, from which admins are free, so that a lever can be pulled while something else floods.
  *
- * Counts are this instance's: several instances behind a balancer together let through as many times more. The windows are
- * `rate-limiter-flexible`'s, in memory; a caller of whom nothing was heard for a window is forgotten. Callers without limits
+ * The windows are `rate-limiter-flexible`'s, in memory; where instances share a store, `shared-rates.ts` brings what the
+ * others counted, afterwards: no request waits for it. A caller of whom nothing was heard for a window is forgotten. Callers without limits
  * cost nothing here, not even a promise, and where nobody has a rate limit the library is not loaded.
  */
 import type { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { AuthConfig, RateLimitConfig } from '../../config/schema.ts'
 import type { Principal } from '../principal.ts'
+import type { SharedRates } from './shared-rates.ts'
 
 export type LimitVerdict =
   /** `release` is called when the request is over; `headers` tell the caller where it stands. */
@@ -28,7 +29,8 @@ const unlimited: LimitVerdict = Object.freeze({ kind: 'within', release: null, h
 /** What a caller waits that has too much open: nobody knows when one of its requests ends. */
 const concurrencyRetryMs = 1_000
 
-export function createCallerLimits(): CallerLimits {
+/** @param shared null: this instance is alone */
+export function createCallerLimits(shared: SharedRates | null = null): CallerLimits {
   const windows = new Map<string, Promise<RateLimiterMemory>>()
   const open = new Map<string, number>()
   let auth: AuthConfig | null = null
@@ -49,6 +51,11 @@ export function createCallerLimits(): CallerLimits {
     const fresh = import('rate-limiter-flexible').then(({ RateLimiterMemory }) => new RateLimiterMemory({ points: rate.requests, duration: rate.windowMs / 1_000 }))
     windows.set(policy, fresh)
     return fresh
+  }
+
+  const noted = (standing: RateLimiterRes, window: RateLimiterMemory, rate: RateLimitConfig, caller: string): RateLimiterRes => {
+    shared?.note({ policy: policyOf(rate), caller, windowMs: rate.windowMs, take: ({ count, endsInMs }) => void window.set(caller, count, Math.max(1, endsInMs) / 1_000) })
+    return standing
   }
 
   const leave = (name: string): void => {
@@ -73,7 +80,10 @@ export function createCallerLimits(): CallerLimits {
       }
       if (rate === null) return { kind: 'within', release, headers: null }
       return windowOf(rate)
-        .then((window) => window.consume(principal.name))
+        .then((window) => {
+          const standing = window.consume(principal.name)
+          return shared === null ? standing : standing.then((within) => noted(within, window, rate, principal.name))
+        })
         .then(
           (standing): LimitVerdict => ({ kind: 'within', release, headers: rateHeaders(rate, standing) }),
           (standing: unknown): LimitVerdict => {
