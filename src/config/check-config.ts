@@ -6,7 +6,7 @@
  * The rules are the public contract's, part 2; the shape of a server's `timeout` is `mcpServers`' (`schema-mcp.ts`).
  * A reload checks the mixture of old and new members with the same function.
  */
-import { operationTypes, type Route } from '../operation/matrix.ts'
+import { operationTypes, type OperationType, type Route } from '../operation/matrix.ts'
 import type { FieldError } from '../operation/problem.ts'
 import { isTimeZone } from '../alerts/business-hours.ts'
 import { conditionFault } from '../alerts/settings.ts'
@@ -28,21 +28,44 @@ const shortestLikelyCallMs = 1_000
 /** Characters. Below it a key can be guessed. */
 const shortestGoodSecret = 16
 
+/** A check, and the members that it reads: it is made only where these are valid by themselves. */
+interface CrossCheck {
+  readonly reads: readonly string[]
+  readonly faults: (config: Config) => readonly FieldError[]
+}
+
+const crossChecks: readonly CrossCheck[] = [
+  { reads: ['server.host', 'auth'], faults: hostFaults },
+  { reads: ['server.trustedProxies'], faults: proxyFaults },
+  { reads: ['server.cors', 'auth'], faults: corsFaults },
+  { reads: ['auth.keys', 'auth.jwt'], faults: authFaults },
+  { reads: ['direct.targets', 'mcp.servers'], faults: routeFaults },
+  { reads: ['direct.targets'], faults: (config) => repeatFaults(config.direct.targets.map((target) => target.id), (index) => `direct.targets[${index}].id`) },
+  { reads: ['auth.keys'], faults: keyFaults },
+  ...operationTypes.map((type): CrossCheck => ({ reads: [`routing.matrix.${type}`], faults: (config) => rowFaults(config, type) })),
+  { reads: ['mcp.servers', 'mcp.routes'], faults: serverNameFaults },
+  { reads: ['mcp.routes'], faults: templateFaults },
+  { reads: ['direct.allowedRegions', 'direct.targets'], faults: targetRegionFaults },
+  { reads: ['direct.allowedRegions', 'direct.operations', 'direct.models'], faults: modelRegionFaults },
+  { reads: ['direct.allowedRegions', 'metrics.cloudwatch', 'logs.cloudwatch'], faults: cloudWatchRegionFaults },
+  { reads: ['direct.allowedRegions', 'alerts.notify'], faults: receiverRegionFaults },
+  { reads: ['alerts.rules', 'alerts.additionalRules'], faults: ruleFaults },
+  { reads: ['alerts.escalation'], faults: escalationFaults },
+]
+
 export function checkConfig(config: Config): Findings {
-  const errors = [
-    ...hostFaults(config),
-    ...serverFaults(config),
-    ...authFaults(config),
-    ...routeFaults(config),
-    ...repeatFaults(config.direct.targets.map((target) => target.id), (index) => `direct.targets[${index}].id`),
-    ...keyFaults(config),
-    ...matrixFaults(config),
-    ...serverNameFaults(config),
-    ...templateFaults(config),
-    ...regionFaults(config),
-    ...alertFaults(config),
-  ]
-  return { errors, warnings: [...keyWarnings(config), ...serverWarnings(config), ...rowWarnings(config)] }
+  return { errors: crossChecks.flatMap(({ faults }) => faults(config)), warnings: [...keyWarnings(config), ...serverWarnings(config), ...rowWarnings(config)] }
+}
+
+/** What can be said already of a configuration that is not valid. @param value whole outside the gaps */
+export function checkPartialConfig(value: unknown, gaps: readonly string[]): readonly FieldError[] {
+  return crossChecks.filter(({ reads }) => !reads.some((path) => gaps.some((gap) => overlap(path, gap)))).flatMap(({ faults }) => faults(value as Config))
+}
+
+/** Whether one is the other or within it. */
+function overlap(one: string, other: string): boolean {
+  const isWithin = (path: string, group: string): boolean => group === '' || path === group || path.startsWith(`${group}.`) || path.startsWith(`${group}[`)
+  return isWithin(one, other) || isWithin(other, one)
 }
 
 function hostFaults(config: Config): FieldError[] {
@@ -50,14 +73,16 @@ function hostFaults(config: Config): FieldError[] {
   return [{ path: 'server.host', message: `${JSON.stringify(config.server.host)} is not a loopback address, so it needs auth.keys` }]
 }
 
-function serverFaults(config: Config): FieldError[] {
-  const { cors, trustedProxies } = config.server
-  const faults = trustedProxies.flatMap((range, index) =>
+function proxyFaults(config: Config): FieldError[] {
+  return config.server.trustedProxies.flatMap((range, index) =>
     parseIpRange(range) === null ? [{ path: `server.trustedProxies[${index}]`, message: `${JSON.stringify(range)} is not an address or a range such as 10.0.0.0/8` }] : [],
   )
-  // Without keys every page of such an origin would be an admin.
-  if (cors.origins.length > 0 && config.auth === null) faults.push({ path: 'server.cors.origins', message: 'needs auth: without it only pages of this service itself are served' })
-  return faults
+}
+
+/** Without keys every page of such an origin would be an admin. */
+function corsFaults(config: Config): FieldError[] {
+  if (config.server.cors.origins.length === 0 || config.auth !== null) return []
+  return [{ path: 'server.cors.origins', message: 'needs auth: without it only pages of this service itself are served' }]
 }
 
 function authFaults(config: Config): FieldError[] {
@@ -102,20 +127,18 @@ function keyFaults(config: Config): FieldError[] {
   return faults
 }
 
-function matrixFaults(config: Config): FieldError[] {
-  return operationTypes.flatMap((type) => {
-    const row = config.routing.matrix[type]
-    const path = `routing.matrix.${type}`
-    const faults: FieldError[] = []
-    if (row.hardTimeoutMs < row.latencyMs) {
-      faults.push({ path: `${path}.hardTimeoutMs`, message: `${row.hardTimeoutMs} is below ${path}.latencyMs, which is ${row.latencyMs}` })
-    }
-    if (row.fallback === row.route) {
-      const other: Route = row.route === 'direct' ? 'mcp' : 'direct'
-      faults.push({ path: `${path}.fallback`, message: `"${row.fallback}" is the route itself; allowed are "${other}" and "none"` })
-    }
-    return faults
-  })
+function rowFaults(config: Config, type: OperationType): FieldError[] {
+  const row = config.routing.matrix[type]
+  const path = `routing.matrix.${type}`
+  const faults: FieldError[] = []
+  if (row.hardTimeoutMs < row.latencyMs) {
+    faults.push({ path: `${path}.hardTimeoutMs`, message: `${row.hardTimeoutMs} is below ${path}.latencyMs, which is ${row.latencyMs}` })
+  }
+  if (row.fallback === row.route) {
+    const other: Route = row.route === 'direct' ? 'mcp' : 'direct'
+    faults.push({ path: `${path}.fallback`, message: `"${row.fallback}" is the route itself; allowed are "${other}" and "none"` })
+  }
+  return faults
 }
 
 function mcpRoutes(config: Config): readonly (readonly [path: string, route: McpRouteConfig])[] {
@@ -144,37 +167,43 @@ function templateFaults(config: Config): FieldError[] {
   })
 }
 
-function regionFaults(config: Config): FieldError[] {
-  const { targets, allowedRegions, operations, models } = config.direct
-  const outside = `outside direct.allowedRegions, which is ${allowedRegions.join(', ')}`
-  const faults: FieldError[] = []
-  const checkModel = (path: string, modelId: string | null | undefined): void => {
-    if (modelId === null || modelId === undefined || modelAllowed(modelId, allowedRegions)) return
-    faults.push({ path, message: `${JSON.stringify(modelId)} may send prompts ${outside}` })
-  }
-  for (const [index, target] of targets.entries()) {
-    if (!regionAllowed(target.region, allowedRegions)) faults.push({ path: `direct.targets[${index}].region`, message: `${JSON.stringify(target.region)} is ${outside}` })
-    checkModel(`direct.targets[${index}].modelId`, target.modelId)
-  }
-  const checkRegion = (path: string, region: string | null | undefined): void => {
-    if (region === null || region === undefined || regionAllowed(region, allowedRegions)) return
-    faults.push({ path, message: `${JSON.stringify(region)} is ${outside}` })
-  }
-  for (const [index, target] of targets.entries()) checkRegion(`direct.targets[${index}].endpoint`, regionOfEndpoint(target.endpoint))
+function targetRegionFaults(config: Config): FieldError[] {
+  return config.direct.targets.flatMap(({ region, modelId, endpoint }, index) => [
+    ...regionFault(config, `direct.targets[${index}].region`, region),
+    ...modelFault(config, `direct.targets[${index}].modelId`, modelId),
+    ...regionFault(config, `direct.targets[${index}].endpoint`, regionOfEndpoint(endpoint)),
+  ])
+}
+
+function modelRegionFaults(config: Config): FieldError[] {
+  const { operations, models } = config.direct
+  return [...operationTypes.flatMap((type) => modelFault(config, `direct.operations.${type}.modelId`, operations[type]?.modelId)), ...models.flatMap((modelId, index) => modelFault(config, `direct.models[${index}]`, modelId))]
+}
+
+function cloudWatchRegionFaults(config: Config): FieldError[] {
   const { cloudwatch } = config.metrics
-  if (cloudwatch.enabled) {
-    checkRegion('metrics.cloudwatch.region', cloudwatch.region)
-    checkRegion('metrics.cloudwatch.endpoint', regionOfEndpoint(cloudwatch.endpoint))
-  }
-  if (config.logs.cloudwatch.enabled) checkRegion('logs.cloudwatch.endpoint', regionOfEndpoint(config.logs.cloudwatch.endpoint))
-  for (const [index, notifier] of config.alerts.notify.entries()) {
-    if (notifier.type !== 'sns') continue
-    checkRegion(`alerts.notify[${index}].topicArn`, notifier.topicArn.split(':')[3])
-    checkRegion(`alerts.notify[${index}].endpoint`, regionOfEndpoint(notifier.endpoint))
-  }
-  for (const type of operationTypes) checkModel(`direct.operations.${type}.modelId`, operations[type]?.modelId)
-  for (const [index, modelId] of models.entries()) checkModel(`direct.models[${index}]`, modelId)
-  return faults
+  const ofMetrics = cloudwatch.enabled ? [...regionFault(config, 'metrics.cloudwatch.region', cloudwatch.region), ...regionFault(config, 'metrics.cloudwatch.endpoint', regionOfEndpoint(cloudwatch.endpoint))] : []
+  return [...ofMetrics, ...(config.logs.cloudwatch.enabled ? regionFault(config, 'logs.cloudwatch.endpoint', regionOfEndpoint(config.logs.cloudwatch.endpoint)) : [])]
+}
+
+function receiverRegionFaults(config: Config): FieldError[] {
+  return config.alerts.notify.flatMap((notifier, index) =>
+    notifier.type === 'sns' ? [...regionFault(config, `alerts.notify[${index}].topicArn`, notifier.topicArn.split(':')[3]), ...regionFault(config, `alerts.notify[${index}].endpoint`, regionOfEndpoint(notifier.endpoint))] : [],
+  )
+}
+
+function regionFault({ direct: { allowedRegions } }: Config, path: string, region: string | null | undefined): FieldError[] {
+  if (region === null || region === undefined || regionAllowed(region, allowedRegions)) return []
+  return [{ path, message: `${JSON.stringify(region)} is ${outside(allowedRegions)}` }]
+}
+
+function modelFault({ direct: { allowedRegions } }: Config, path: string, modelId: string | null | undefined): FieldError[] {
+  if (modelId === null || modelId === undefined || modelAllowed(modelId, allowedRegions)) return []
+  return [{ path, message: `${JSON.stringify(modelId)} may send prompts ${outside(allowedRegions)}` }]
+}
+
+function outside(allowedRegions: readonly string[]): string {
+  return `outside direct.allowedRegions, which is ${allowedRegions.join(', ')}`
 }
 
 /** The region that an address of AWS's own names (`bedrock-runtime.eu-west-1.amazonaws.com`, `vpce-….eu-west-1.vpce.amazonaws.com`); null for others. */
@@ -184,8 +213,8 @@ function regionOfEndpoint(endpoint: string | null | undefined): string | null {
   return host.split('.').find((label) => /^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$/.test(label)) ?? null
 }
 
-function alertFaults(config: Config): FieldError[] {
-  const { rules, additionalRules, escalation } = config.alerts
+function ruleFaults(config: Config): FieldError[] {
+  const { rules, additionalRules } = config.alerts
   const faults: FieldError[] = []
   const checkCondition = (path: string, condition: Parameters<typeof conditionFault>[0]): void => {
     const message = conditionFault(condition)
@@ -198,6 +227,12 @@ function alertFaults(config: Config): FieldError[] {
     if (Object.hasOwn(rules, rule.name)) faults.push({ path: `${path}.name`, message: `${JSON.stringify(rule.name)} is a rule of the runbook; change it in alerts.rules` })
   }
   faults.push(...repeatFaults(additionalRules.map((rule) => rule.name), (index) => `alerts.additionalRules[${index}].name`))
+  return faults
+}
+
+function escalationFaults(config: Config): FieldError[] {
+  const { escalation } = config.alerts
+  const faults: FieldError[] = []
   for (const [index, level] of escalation.chain.entries()) {
     const before = escalation.chain[index - 1]
     if (before !== undefined && level.afterMs < before.afterMs) {

@@ -16,9 +16,11 @@ import { configDepth, shownValueLength } from './limits.ts'
 import { nearestName } from './nearest-name.ts'
 
 export interface Reading {
-  /** Complete only when there are no errors. */
+  /** Complete only when there are no errors; else whole outside the gaps. */
   readonly value: unknown
   readonly errors: readonly FieldError[]
+  /** Paths of the members that are not as they were meant: the faulty ones, and those that a misspelt name stands for. */
+  readonly gaps: readonly string[]
 }
 
 /** Stands for a value that is faulty and was reported. */
@@ -27,14 +29,15 @@ const faulty: unique symbol = Symbol('faulty')
 interface Context {
   readonly environment: Environment
   readonly errors: FieldError[]
+  readonly gaps: string[]
 }
 
 type Members = Readonly<Record<string, unknown>>
 
 export function readConfig(schema: SchemaNode, raw: unknown, environment: Environment): Reading {
-  const context: Context = { environment, errors: [] }
+  const context: Context = { environment, errors: [], gaps: [] }
   const value = read(context, schema, raw, '')
-  return { value: value === faulty ? undefined : value, errors: context.errors }
+  return { value: value === faulty ? undefined : value, errors: context.errors, gaps: context.gaps }
 }
 
 export function memberPath(path: string, name: string): string {
@@ -124,8 +127,7 @@ function readList(context: Context, node: SchemaNode, raw: unknown, path: string
   const least = node.minItems ?? 0
   const most = node.maxItems ?? Number.POSITIVE_INFINITY
   if (raw.length < least || raw.length > most) return fault(context, path, `has ${raw.length} entries, which is not in [${least}, ${most}]`)
-  const items = raw.map((item: unknown, index) => read(context, node.items ?? {}, item, `${path}[${index}]`))
-  return items.includes(faulty) ? faulty : items
+  return raw.map((item: unknown, index) => read(context, node.items ?? {}, item, `${path}[${index}]`))
 }
 
 function readMembers(context: Context, node: SchemaNode, raw: unknown, path: string, wrong: (allowed: string) => typeof faulty): unknown {
@@ -141,16 +143,15 @@ function readMembers(context: Context, node: SchemaNode, raw: unknown, path: str
     if (names.test(name)) entries.push([name, read(context, valueNode, value, at)])
     else entries.push([name, fault(context, at, `the name is not ${node['x-form'] ?? `of the form ${pattern}`}`)])
   }
-  return entries.some(([, value]) => value === faulty) ? faulty : Object.fromEntries(entries)
+  return Object.fromEntries(entries)
 }
 
 function readGroup(context: Context, node: SchemaNode, properties: Readonly<Record<string, SchemaNode>>, raw: Members, path: string): unknown {
-  let complete = true
   const known = Object.keys(properties)
   for (const name of Object.keys(raw)) {
     if (Object.hasOwn(properties, name)) continue
-    complete = false
     const nearest = nearestName(name, known)
+    if (nearest !== undefined) context.gaps.push(memberPath(path, nearest))
     fault(context, memberPath(path, name), `is not known here; ${nearest === undefined ? `known are ${known.join(', ')}` : `the nearest known name is ${nearest}`}`)
   }
   const entries: [string, unknown][] = []
@@ -161,15 +162,11 @@ function readGroup(context: Context, node: SchemaNode, properties: Readonly<Reco
     else if (child.default !== undefined) value = read(context, child, child.default, at)
     else if (node.required?.includes(name) === true) value = fault(context, at, `is missing: ${allowed(child)}`)
     else continue
-    if (value === faulty) complete = false
     entries.push([name, value])
   }
   const exclusive = (node.oneOf ?? []).flatMap((variant) => variant.required ?? [])
-  if (exclusive.length > 0 && exclusive.filter((name) => Object.hasOwn(raw, name)).length !== 1) {
-    complete = false
-    fault(context, path, `needs exactly one of ${exclusive.join(' and ')}`)
-  }
-  return complete ? Object.fromEntries(entries) : faulty
+  if (exclusive.length > 0 && exclusive.filter((name) => Object.hasOwn(raw, name)).length !== 1) fault(context, path, `needs exactly one of ${exclusive.join(' and ')}`)
+  return Object.fromEntries(entries)
 }
 
 function readVariants(context: Context, node: SchemaNode, variants: readonly SchemaNode[], raw: unknown, path: string, variables: readonly string[]): unknown {
@@ -197,16 +194,15 @@ function readFree(context: Context, raw: unknown, path: string, depth: number): 
   if (depth > configDepth) return fault(context, path, `is nested more than ${configDepth} levels deep`)
   if (typeof raw === 'string') return readText(context, { type: 'string' }, raw, path)
   if (Array.isArray(raw)) {
-    const items = raw.map((item: unknown, index) => readFree(context, item, `${path}[${index}]`, depth + 1))
-    return items.includes(faulty) ? faulty : items
+    return raw.map((item: unknown, index) => readFree(context, item, `${path}[${index}]`, depth + 1))
   }
   if (!isMembers(raw)) return raw
-  const entries = Object.entries(raw).map(([name, value]): [string, unknown] => [name, readFree(context, value, memberPath(path, name), depth + 1)])
-  return entries.some(([, value]) => value === faulty) ? faulty : Object.fromEntries(entries)
+  return Object.fromEntries(Object.entries(raw).map(([name, value]): [string, unknown] => [name, readFree(context, value, memberPath(path, name), depth + 1)]))
 }
 
 function fault(context: Context, path: string, message: string): typeof faulty {
   context.errors.push({ path, message })
+  context.gaps.push(path)
   return faulty
 }
 

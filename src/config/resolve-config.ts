@@ -6,7 +6,7 @@
  * contract promises it. It gives way to `direct.bearerToken` and `direct.credentials`.
  */
 import type { FieldError } from '../operation/problem.ts'
-import { checkConfig } from './check-config.ts'
+import { checkConfig, checkPartialConfig } from './check-config.ts'
 import type { Environment } from './environment.ts'
 import { configFaults } from './limits.ts'
 import { readConfig } from './read-config.ts'
@@ -24,7 +24,8 @@ export interface ConfigOverrides {
 
 export function resolveConfig(raw: unknown, environment: Environment, overrides: ConfigOverrides = {}): ResolvedConfig {
   const reading = readConfig(configNode, withBearerToken(withOverrides(raw ?? {}, overrides)), environment)
-  if (reading.errors.length > 0) return { errors: bounded(reading.errors) }
+  // What can be seen already of how members go together is told with it: nobody mends a file twice for one start.
+  if (reading.errors.length > 0) return { errors: bounded([...reading.errors, ...checkPartialConfig(reading.value, reading.gaps)]) }
   const config = deepFreeze(reading.value) as Config
   const { errors, warnings } = checkConfig(config)
   return errors.length > 0 ? { errors: bounded(errors) } : { config, warnings }
