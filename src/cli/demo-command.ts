@@ -15,7 +15,7 @@ import { createPathExecutor } from '../operations-server/adapters/path-executor.
 import { createOperationsServer } from '../operations-server/operations-server.ts'
 import { createSystemClock, type Clock } from '../runtime/clock.ts'
 import { startService, type Service } from '../service/serve.ts'
-import { listenFailure } from './emulator-command.ts'
+import { listenFailure } from './listen-failure.ts'
 import { emulatorCredentials, emulatorKeys } from './emulator-credentials.ts'
 import { createServiceClient } from './service-client.ts'
 import { exitCode, type ExitCode, type Terminal } from './terminal.ts'

@@ -4,6 +4,7 @@
 import { loadFaultFile } from '../emulator/adapters/fault-file.ts'
 import { createEmulator } from '../emulator/emulator.ts'
 import { createSystemClock } from '../runtime/clock.ts'
+import { listenFailure } from './listen-failure.ts'
 import { CommandFailure, exitCode, type ExitCode, type Terminal } from './terminal.ts'
 import { untilStopped } from './until-stopped.ts'
 
@@ -39,12 +40,4 @@ async function readFaults(path: string): Promise<unknown> {
   } catch (error) {
     throw new CommandFailure(error instanceof Error ? error.message : String(error), exitCode.failed, error)
   }
-}
-
-/** A port that is taken is the commonest reason why a server does not start, and the easiest to mend. */
-export function listenFailure(error: unknown, port: number): CommandFailure {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
-  if (code === 'EADDRINUSE') return new CommandFailure(`port ${port} is taken: stop what listens there, or name another with --port`, exitCode.failed, error)
-  if (code === 'EACCES') return new CommandFailure(`port ${port} may not be opened by this user: name one above 1023 with --port`, exitCode.failed, error)
-  return new CommandFailure(`the port ${port} cannot be opened (${code === '' ? String(error) : code})`, exitCode.failed, error)
 }

@@ -11,7 +11,7 @@ import { createPathExecutor } from '../operations-server/adapters/path-executor.
 import { createOperationsServer } from '../operations-server/operations-server.ts'
 import { createSystemClock } from '../runtime/clock.ts'
 import { loadConfigOrFail } from './config-loading.ts'
-import { listenFailure } from './emulator-command.ts'
+import { listenFailure } from './listen-failure.ts'
 import { CommandFailure, exitCode, type ExitCode, type Terminal } from './terminal.ts'
 import { untilStopped } from './until-stopped.ts'
 

@@ -12,7 +12,7 @@ import { createEventStream } from '../runtime/event-stream.ts'
 import { settleHeap } from '../runtime/settled-heap.ts'
 import { startService, type Service } from '../service/serve.ts'
 import { loadConfigOrFail } from './config-loading.ts'
-import { listenFailure } from './emulator-command.ts'
+import { listenFailure } from './listen-failure.ts'
 import { CommandFailure, exitCode, type ExitCode, type Terminal } from './terminal.ts'
 import { untilStopped } from './until-stopped.ts'
 
