@@ -174,6 +174,14 @@ describe('layering', () => {
     expect(offenders).toEqual([])
   })
 
+  it('no command loads another one with all that it needs', () => {
+    const isCommand = (path: string): boolean => /^cli\/[a-z-]+-command\.ts$/.test(path)
+    const offenders = production
+      .filter((file) => isCommand(file.path))
+      .flatMap((file) => file.imports.filter(({ from, typeOnly }) => from.startsWith('.') && !typeOnly && isCommand(target(file, from))).map(({ from }) => `${file.path} imports ${from}`))
+    expect(offenders).toEqual([])
+  })
+
   it('imports name the file that defines the thing, with its extension', () => {
     const offenders = files.flatMap((file) => [
       ...file.imports.filter(({ from }) => from.startsWith('.') && !/\.(ts|json)$/.test(from)).map(({ from }) => `${file.path} imports ${from}`),

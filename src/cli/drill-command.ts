@@ -8,12 +8,11 @@ import { runDrill } from '../drill/drill.ts'
 import { checkGoals, drillReport } from '../drill/markdown-report.ts'
 import { createSystemClock } from '../runtime/clock.ts'
 import type { IncidentReport } from '../simulate/incident-report.ts'
-import { overallLines, summaryTable, typeTable } from '../simulate/report-table.ts'
+import { alertText, overallLines, summaryTable, typeTable } from '../simulate/report-table.ts'
 import { scaleScenario, stretchScenario } from '../simulate/scenario.ts'
 import { scenarioNamed, scenarios } from '../simulate/scenarios.ts'
 import { drillParts } from './drill-contestants.ts'
 import { incidentAlerts } from './incident-alerts.ts'
-import { alertText } from './simulate-command.ts'
 import { CommandFailure, exitCode, type ExitCode, type Terminal } from './terminal.ts'
 
 export interface DrillCommandOptions {

@@ -10,7 +10,7 @@ import { ConfigError } from '../config/resolve-config.ts'
 import type { JsonObject } from '../operation/converse.ts'
 import { compare, simulateMany, type NamedSettings } from '../simulate/comparison.ts'
 import type { IncidentReport } from '../simulate/incident-report.ts'
-import { alertTable, overallLines, percent, summaryTable, typeTable } from '../simulate/report-table.ts'
+import { alertText, overallLines, percent, summaryTable, typeTable } from '../simulate/report-table.ts'
 import { scaleScenario, stretchScenario, type Scenario } from '../simulate/scenario.ts'
 import { scenarioNamed, scenarios } from '../simulate/scenarios.ts'
 import { readWork, type WorkItem } from '../simulate/workload.ts'
@@ -69,12 +69,6 @@ function text(reports: readonly IncidentReport[], seed: number): string {
   const [only, ...more] = reports
   const details = only !== undefined && more.length === 0 ? `\n${only.title}\n\n${typeTable(only)}${hindsightLine(only)}` : `\n${overallLines(reports)}`
   return `seed ${seed}, requirements divided by ${reports[0]?.scale ?? 1}; times in ms of the simulated clock\n\n${summaryTable(reports)}${details}${alertText(reports)}`
-}
-
-/** What operators are told of the incidents, under the head that says how that was found. */
-export function alertText(reports: readonly IncidentReport[]): string {
-  const table = alertTable(reports)
-  return table === '' ? '' : `\nWhat operators are told, on a virtual clock at the runbook’s own times; after: from when something is wrong\n\n${table}`
 }
 
 function hindsightLine(report: IncidentReport): string {

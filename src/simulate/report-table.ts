@@ -109,3 +109,9 @@ export function aligned(rows: readonly (readonly string[])[]): string {
   const isWord = (rows[0] ?? []).map((_, column) => column < 2 && rows.slice(1).every((row) => !/^\d/.test(row[column] ?? '')))
   return rows.map((row) => `${row.map((cell, column) => (isWord[column] === true ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ').trimEnd()}\n`).join('')
 }
+
+/** What operators are told of the incidents, under the head that says how that was found; nothing where it was not looked at. */
+export function alertText(reports: readonly IncidentReport[]): string {
+  const table = alertTable(reports)
+  return table === '' ? '' : `\nWhat operators are told, on a virtual clock at the runbook’s own times; after: from when something is wrong\n\n${table}`
+}
