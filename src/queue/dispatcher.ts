@@ -12,6 +12,7 @@
  */
 import type { Clock } from '../runtime/clock.ts'
 import { sleep } from '../runtime/clock.ts'
+import { SlotMap } from '../runtime/slot-map.ts'
 import type { Delivery, EndedDelivery, EnqueueOutcome, Lease, Message, MessageQueue, RemoveOutcome } from '../store/message-queue.ts'
 import { withinTime } from '../store/adapters/within-time.ts'
 import { queueLimits } from './limits.ts'
@@ -69,7 +70,7 @@ export interface Dispatcher {
 
 export function createDispatcher(parts: DispatcherParts): Dispatcher {
   const { queue, clock, workerId } = parts
-  const held = new Map<string, Lease>()
+  const held = new SlotMap<Lease>()
   const works = new Set<Promise<void>>()
   let handlers: WorkHandlers | null = null
   let claims = 0
@@ -289,7 +290,7 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
   return {
     enqueue,
     remove: (id) => queue.remove(id),
-    holds: (id) => held.has(id),
+    holds: (id) => held.get(id) !== undefined,
     busy: () => held.size,
     begin(given) {
       handlers = given

@@ -13,6 +13,7 @@ import type { Fault } from '../../operation/fault.ts'
 import type { Operation } from '../../operation/operation.ts'
 import type { AttemptEnd, AttemptListener, AttemptRequest, AttemptSpend, Path, RunningAttempt } from '../../operation/path.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import { SlotMap } from '../../runtime/slot-map.ts'
 import type { Delivery, EndedDelivery } from '../../store/message-queue.ts'
 import type { Relay } from '../../store/relay.ts'
 import type { Dispatcher, Disposition, WorkHandler } from '../dispatcher.ts'
@@ -57,9 +58,9 @@ const done: Disposition = { kind: 'done' }
 
 export function createQueuedPath(parts: QueuedPathParts): QueuedPath {
   const { inner, dispatcher, relay, clock } = parts
-  const waiting = new Map<string, QueuedAttempt>()
+  const waiting = new SlotMap<QueuedAttempt>()
   /** Attempts that are carried out here for a caller in another process. */
-  const guests = new Map<string, RunningAttempt>()
+  const guests = new SlotMap<RunningAttempt>()
 
   const start = (request: AttemptRequest, listener: AttemptListener): RunningAttempt => {
     const { operation } = request
