@@ -77,6 +77,16 @@ export interface ProblemExtras {
   readonly retryable?: boolean
 }
 
+/** What a problem is made of, without the stack that an error is made with: most refusals of an overload are never thrown. */
+export interface ProblemFacts {
+  readonly code: ProblemCode
+  readonly detail: string
+  readonly errors?: readonly FieldError[] | undefined
+  readonly retryAfterMs?: number | undefined
+  readonly operationId?: string | undefined
+  readonly retryable?: boolean | undefined
+}
+
 /** An operating error with a code of the catalogue. `detail` is shown to callers; `cause` only to the log. */
 export class OperationError extends Error {
   readonly code: ProblemCode
@@ -105,7 +115,7 @@ export function problemType(code: ProblemCode): string {
   return `/problems/${code}`
 }
 
-export function toProblem(error: OperationError, correlationId?: string): Problem {
+export function toProblem(error: ProblemFacts, correlationId?: string): Problem {
   const definition = problemCatalogue[error.code]
   return {
     type: problemType(error.code),
@@ -113,7 +123,7 @@ export function toProblem(error: OperationError, correlationId?: string): Proble
     status: definition.status,
     detail: error.detail,
     code: error.code,
-    retryable: error.retryable,
+    retryable: error.retryable ?? definition.retryable,
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(error.operationId === undefined ? {} : { operationId: error.operationId }),

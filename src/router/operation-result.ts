@@ -10,7 +10,7 @@ import { textOf } from '../operation/converse.ts'
 import { costOf, type PriceTable } from '../operation/cost.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { AttemptSpend } from '../operation/path.ts'
-import { OperationError, toProblem, type Problem } from '../operation/problem.ts'
+import { toProblem, type Problem } from '../operation/problem.ts'
 import type { AttemptRecord, OperationResult, OperationStatus } from '../operation/result.ts'
 import type { Attempt, Run } from '../routing/attempt-run.ts'
 import type { FinalProblem } from '../routing/final-problem.ts'
@@ -71,12 +71,7 @@ export function resultOf(parts: ResultParts): OperationResult {
 
 export function problemOf(operation: Operation, problem: FinalProblem): Problem {
   const { code, detail, retryable, retryAfterMs } = problem
-  const extras = {
-    operationId: operation.id,
-    ...(retryable === undefined ? {} : { retryable }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  }
-  return toProblem(new OperationError(code, detail, extras), operation.correlationId)
+  return toProblem({ code, detail, retryable, retryAfterMs, operationId: operation.id }, operation.correlationId)
 }
 
 export function recordOf(run: Run, attempt: Attempt, nowMs: number): AttemptRecord {

@@ -22,8 +22,16 @@ interface Kept {
   patienceMs: number
 }
 
+interface KeptUsual {
+  readonly share: number
+  readonly madeAtMs: number
+  readonly usualMs: number
+}
+
 /** ms. Estimates move with their half-life of many seconds; after a second they are hardly different. */
 const keptForMs = 1_000
+/** ms. Everybody who waits is asked at every end of an attempt; a short history still moves from one to the next. */
+const usualForMs = 100
 /** Two operations whose time left differs by less than this share are alike. */
 const alikeShare = 0.02
 /** Samples before a tail is believed: fewer have none. Some are enough for a median, and these wait for the most medians. */
@@ -45,6 +53,7 @@ const halvings = 4
 export class LatencyForecast {
   readonly estimates: LatencyEstimates
   readonly #kept = new Map<string, (Kept | undefined)[]>()
+  readonly #usual = new Map<string, (readonly KeptUsual[] | undefined)[]>()
   #version = 0
 
   constructor(settings: LatencyEstimateSettings) {
@@ -71,6 +80,22 @@ export class LatencyForecast {
 
   /** Within this time the share of its kind answers there; of a kind with too short a history, the slowest kind that is known there. 0 when nothing is. */
   usualMs(key: string, type: OperationType, basis: LatencyBasis, share: number, nowMs: number): number {
+    let ofKey = this.#usual.get(key)
+    if (ofKey === undefined) {
+      ofKey = []
+      this.#usual.set(key, ofKey)
+    }
+    const index = indexOf(type, basis)
+    const known = ofKey[index]?.find((each) => each.share === share)
+    if (known !== undefined && nowMs - known.madeAtMs < usualForMs) return known.usualMs
+    const usualMs = this.#findUsual(key, type, basis, share, nowMs)
+    const ofKind = (ofKey[index] ?? []).filter((each) => each !== known)
+    ofKind.push({ share, madeAtMs: nowMs, usualMs })
+    ofKey[index] = ofKind
+    return usualMs
+  }
+
+  #findUsual(key: string, type: OperationType, basis: LatencyBasis, share: number, nowMs: number): number {
     if (this.estimates.weight(key, type, basis, nowMs) >= medianSamples) return this.estimates.ownQuantile(key, type, basis, share) ?? 0
     const longestMs = this.#longestMs(key, basis, share, nowMs)
     return longestMs === 0 ? (this.estimates.ownQuantile(key, type, basis, share) ?? 0) : longestMs
@@ -118,7 +143,7 @@ export class LatencyForecast {
       ofKey = []
       this.#kept.set(key, ofKey)
     }
-    const index = operationTypes.indexOf(type) * 2 + (basis === 'completion' ? 0 : 1)
+    const index = indexOf(type, basis)
     const known = ofKey[index]
     if (
       known !== undefined &&
@@ -174,4 +199,8 @@ export class LatencyForecast {
     if (weight < tailSamples) return mostMedians * medianMs
     return Math.max(tailMedians * medianMs, Math.min(p95Ms, mostMedians * medianMs))
   }
+}
+
+function indexOf(type: OperationType, basis: LatencyBasis): number {
+  return operationTypes.indexOf(type) * 2 + (basis === 'completion' ? 0 : 1)
 }

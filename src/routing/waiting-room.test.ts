@@ -32,6 +32,21 @@ describe('the waiting room', () => {
     expect(room.enter(waiter(-1, 2_001), 2_000)).toEqual({ kind: 'waiting' })
   })
 
+  it('lets go whoever is not interested any more, and nobody else, also among equals', () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ rank: fc.integer({ min: -1, max: 3 }), untilMs: fc.nat(5) }), { minLength: 1, maxLength: 40 }), fc.nat(), (entries, seed) => {
+        const room = new WaitingRoom<Waiter>(100)
+        for (const entry of entries) room.enter(entry, 0)
+        const leaving = entries[seed % entries.length]!
+        const others = room.entries.filter((each) => each !== leaving)
+        expect(room.remove({ ...leaving })).toBe(false)
+        expect(room.remove(leaving)).toBe(true)
+        expect(room.entries).toEqual(others)
+        expect(room.remove(leaving)).toBe(false)
+      }),
+    )
+  })
+
   it('never holds more than its places, never refuses an emergency, and stays in order', () => {
     const entering = fc.record({ rank: fc.integer({ min: -1, max: 3 }), untilMs: fc.nat(1_000) })
     fc.assert(

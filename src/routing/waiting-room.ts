@@ -12,7 +12,7 @@
 export interface Waiter {
   /** 0 is the most urgent; an emergency is -1. */
   readonly rank: number
-  /** The latest start that makes sense. */
+  /** The latest start that makes sense. Like the rank it stays the same while it waits. */
   readonly untilMs: number
 }
 
@@ -80,10 +80,16 @@ export class WaitingRoom<Entry extends Waiter> {
 
   /** It is not interested any more. */
   remove(entry: Entry): boolean {
-    const index = this.#entries.indexOf(entry)
-    if (index < 0) return false
-    this.#entries.splice(index, 1)
-    return true
+    // Who came last among equals is found first: equals are few, and the line may be long.
+    for (let index = this.#positionOf(entry) - 1; index >= 0; index -= 1) {
+      const other = this.#entries[index]
+      if (other === entry) {
+        this.#entries.splice(index, 1)
+        return true
+      }
+      if (other === undefined || other.rank !== entry.rank || other.untilMs !== entry.untilMs) return false
+    }
+    return false
   }
 
   /** The humblest, if it is humbler than `rank`; it is then no longer there. */
