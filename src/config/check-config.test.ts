@@ -32,6 +32,7 @@ describe('what stops the start', () => {
       says: 'auth.keys[1].sha256: is the same as auth.keys[0].sha256: one key cannot stand for two names',
     },
     { why: 'the hard timeout before the requirement', raw: { direct, routing: { matrix: { emergency: { hardTimeoutMs: 4_000 } } } }, says: 'routing.matrix.emergency.hardTimeoutMs: 4000 is below routing.matrix.emergency.latencyMs, which is 5000' },
+    { why: 'a highest limit below the lowest', raw: { direct, routing: { limiter: { lowest: 20, highest: 10 } } }, says: 'routing.limiter.highest: 10 is below routing.limiter.lowest, which is 20' },
     { why: 'a fallback that is the route', raw: { direct, routing: { matrix: { infrastructure: { fallback: 'direct' } } } }, says: 'routing.matrix.infrastructure.fallback: "direct" is the route itself; allowed are "mcp" and "none"' },
     {
       why: 'a template with a placeholder that nothing fills',

@@ -43,6 +43,7 @@ const crossChecks: readonly CrossCheck[] = [
   { reads: ['direct.targets'], faults: (config) => repeatFaults(config.direct.targets.map((target) => target.id), (index) => `direct.targets[${index}].id`) },
   { reads: ['auth.keys'], faults: keyFaults },
   ...operationTypes.map((type): CrossCheck => ({ reads: [`routing.matrix.${type}`], faults: (config) => rowFaults(config, type) })),
+  { reads: ['routing.limiter'], faults: limiterFaults },
   { reads: ['mcp.servers', 'mcp.routes'], faults: serverNameFaults },
   { reads: ['mcp.routes'], faults: templateFaults },
   { reads: ['direct.allowedRegions', 'direct.targets'], faults: targetRegionFaults },
@@ -139,6 +140,11 @@ function rowFaults(config: Config, type: OperationType): FieldError[] {
     faults.push({ path: `${path}.fallback`, message: `"${row.fallback}" is the route itself; allowed are "${other}" and "none"` })
   }
   return faults
+}
+
+function limiterFaults(config: Config): FieldError[] {
+  const { lowest, highest } = config.routing.limiter
+  return highest < lowest ? [{ path: 'routing.limiter.highest', message: `${highest} is below routing.limiter.lowest, which is ${lowest}` }] : []
 }
 
 function mcpRoutes(config: Config): readonly (readonly [path: string, route: McpRouteConfig])[] {

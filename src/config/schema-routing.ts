@@ -6,7 +6,7 @@
  * start where the design puts them: hedges 5 %, retries 10 %, rescues 20 %, rescue at a chance of 0.2.
  */
 import { operationTypes, priorities, routes, runbookMatrix, type OperationType } from '../operation/matrix.ts'
-import { choice, flag, orNull, section, share, whole } from './fields.ts'
+import { choice, flag, orNull, real, section, share, whole } from './fields.ts'
 
 /** ms. A person or a monitor waits for the answer. */
 const longestRequirementMs = 60_000
@@ -65,6 +65,22 @@ export const routingSchema = section('The routing.', {
     longestRestMs: orNull(whole({ description: '', unit: 'ms', minimum: 1, maximum: 3_600_000, reload: 'live' }), { description: 'The longest rest; `null`: six times the shortest requirement.', default: null, reload: 'live' }),
     rampMs: orNull(whole({ description: '', unit: 'ms', minimum: 1, maximum: 3_600_000, reload: 'live' }), {
       description: 'How long the way back to all calls takes after the probes; `null`: the shortest requirement.',
+      default: null,
+      reload: 'live',
+    }),
+  }),
+  limiter: section('How many attempts each target and MCP server is sent at once, once it has said that there is a limit. `null` follows the shortest requirement of the matrix.', {
+    lowest: whole({ description: 'No limit falls below it.', unit: 'attempts', minimum: 1, maximum: 10_000, default: 1, reload: 'live' }),
+    highest: whole({ description: 'No limit rises above it; not below `lowest`. A target that never said “too much” has none.', unit: 'attempts', minimum: 1, maximum: 1_000_000, default: 10_000, reload: 'live' }),
+    decrease: share({ description: 'What is left of a limit after a throttle or an overload answer.', default: 0.9, reload: 'live' }),
+    slowFactor: real({ description: 'First content later than this many times the usual counts as slow; where most of it is slow, the limit falls as well.', unit: 'times', minimum: 1, maximum: 1_000, default: 3, reload: 'live' }),
+    carefulForMs: orNull(whole({ description: '', unit: 'ms', minimum: 1, maximum: 3_600_000, reload: 'live' }), {
+      description: 'For so long after it fell a limit climbs slowly near what was too much; `null`: three times the shortest requirement.',
+      default: null,
+      reload: 'live',
+    }),
+    usefulOverMs: orNull(whole({ description: '', unit: 'ms', minimum: 1, maximum: 3_600_000, reload: 'live' }), {
+      description: 'Over this time it is measured how many attempts at once are of use, far below which no limit falls; `null`: two fifths of the shortest requirement.',
       default: null,
       reload: 'live',
     }),

@@ -51,7 +51,7 @@ export const defaultConcurrencyLimitSettings: ConcurrencyLimitSettings = Object.
   carefulIncrease: 0.02,
   carefulAbove: 0.95,
   carefulPlaces: 1.5,
-  carefulForMs: 5_000,
+  carefulForMs: 15_000,
   decrease: 0.9,
   slowDecrease: 0.9,
   slowFactor: 3,

@@ -12,7 +12,7 @@ import type { McpServerSettings, McpSettings } from '../mcp/settings.ts'
 import type { Operation } from '../operation/operation.ts'
 import { operationTypes } from '../operation/matrix.ts'
 import { defaultBreakerSettings, type BreakerSettings } from '../breaker/breaker.ts'
-import { defaultConcurrencyLimitSettings } from '../routing/concurrency-limit.ts'
+import { defaultConcurrencyLimitSettings, type ConcurrencyLimitSettings } from '../routing/concurrency-limit.ts'
 import { noOverrides } from '../routing/conditions.ts'
 import { estimateSettings } from '../routing/latency-estimates.ts'
 import type { RouterSettings } from '../router/hybrid-router.ts'
@@ -95,6 +95,22 @@ function breakerSettings(config: Config): BreakerSettings {
   }
 }
 
+/** As for the breakers: times that are `null` keep their proportion to the requirements. */
+function limiterSettings(config: Config): ConcurrencyLimitSettings {
+  const { limiter, matrix } = config.routing
+  const shortestMs = Math.min(...operationTypes.map((type) => matrix[type].latencyMs))
+  const { lowest, highest, decrease, slowFactor } = limiter
+  return {
+    ...defaultConcurrencyLimitSettings,
+    lowest,
+    highest,
+    decrease,
+    slowFactor,
+    carefulForMs: limiter.carefulForMs ?? 3 * shortestMs,
+    usefulOverMs: limiter.usefulOverMs ?? 0.4 * shortestMs,
+  }
+}
+
 export function routerSettings(config: Config): RouterSettings {
   const { inFlightOperations, retainedDecisions } = config.limits
   const { routing } = config
@@ -117,7 +133,7 @@ export function routerSettings(config: Config): RouterSettings {
     retryShare: routing.retry.budget,
     targets: {
       breaker: breakerSettings(config),
-      limiter: defaultConcurrencyLimitSettings,
+      limiter: limiterSettings(config),
       estimates: estimateSettings(routing.matrix),
     },
   }
