@@ -5,8 +5,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { runDrill } from '../drill/drill.ts'
-import { checkGoals, drillReport } from '../drill/markdown-report.ts'
+import { drillReport } from '../drill/markdown-report.ts'
 import { createSystemClock } from '../runtime/clock.ts'
+import { checkGoals, goalText } from '../simulate/goals.ts'
 import type { IncidentReport } from '../simulate/incident-report.ts'
 import { alertText, overallLines, summaryTable, typeTable } from '../simulate/report-table.ts'
 import { scaleScenario, stretchScenario } from '../simulate/scenario.ts'
@@ -58,9 +59,7 @@ export async function drillCommand(options: DrillCommandOptions, terminal: Termi
 function text(reports: readonly IncidentReport[], options: DrillCommandOptions): string {
   const [only, ...more] = reports
   const details = only !== undefined && more.length === 0 ? `\n${typeTable(only)}` : `\n${overallLines(reports)}`
-  const missed = checkGoals(reports).filter(({ reached }) => !reached)
-  const goals = missed.length === 0 ? '\nEvery goal is reached.\n' : `\nGoals that were missed:\n${missed.map(({ goal, figure }) => `  ${goal}: ${figure}\n`).join('')}`
-  return `seed ${options.seed}, requirements divided by ${options.scale}; times in ms as the caller sees them;\nlate: by how much the process itself was late at the 99th percentile, which a busy machine is\n\n${summaryTable(reports)}${details}${alertText(reports)}${goals}`
+  return `seed ${options.seed}, requirements divided by ${options.scale}; times in ms as the caller sees them;\nlate: by how much the process itself was late at the 99th percentile, which a busy machine is\n\n${summaryTable(reports)}${details}${alertText(reports)}${goalText(reports)}`
 }
 
 async function writeReport(folder: string, reports: readonly IncidentReport[], terminal: Terminal): Promise<void> {

@@ -8,7 +8,8 @@ import { parse } from 'yaml'
 import { routerSettings } from '../service/component-settings.ts'
 import { ConfigError } from '../config/resolve-config.ts'
 import type { JsonObject } from '../operation/converse.ts'
-import { compare, simulateMany, type NamedSettings } from '../simulate/comparison.ts'
+import { goalText, slowTail } from '../simulate/goals.ts'
+import { compare, simulateMany, simulateUnhedged, type NamedSettings } from '../simulate/comparison.ts'
 import type { IncidentReport } from '../simulate/incident-report.ts'
 import { alertText, overallLines, percent, summaryTable, typeTable } from '../simulate/report-table.ts'
 import { scaleScenario, stretchScenario, type Scenario } from '../simulate/scenario.ts'
@@ -48,7 +49,7 @@ export async function simulateCommand(options: SimulateCommandOptions, terminal:
     // Rules look at minutes: alerts are played at the runbook's own times, whatever the scale of the figures.
     reports.push(isOwn ? { ...report, alerts: await incidentAlerts(scenario, options.seed, routings[0]?.routing) } : report)
   }
-  terminal.out(options.json ? `${JSON.stringify(reports, null, 2)}\n` : text(reports, options.seed))
+  terminal.out(options.json ? `${JSON.stringify(reports, null, 2)}\n` : text(reports, options.seed, work === undefined))
   return exitCode.done
 }
 
@@ -62,13 +63,16 @@ function simulateOne(scenario: Scenario, options: SimulateCommandOptions, routin
   const settingsOf = ({ name, routing }: NamedRouting): NamedSettings => ({ name, settings: routerSettings(incidentConfig(stretched, undefined, routing)) })
   const configurations = [settingsOf(first), ...others.map(settingsOf)] as const
   if (recorded === undefined && (options.operations ?? 0) > mostForeseen) return simulateMany(stretched, options.seed, configurations)
-  return recorded === undefined ? compare(stretched, options.seed, configurations) : compare(stretched, options.seed, configurations, recorded)
+  if (recorded !== undefined) return compare(stretched, options.seed, configurations, recorded)
+  const report = compare(stretched, options.seed, configurations)
+  return scenario.name === slowTail ? { ...report, unhedged: simulateUnhedged(stretched, options.seed, configurations[0].settings) } : report
 }
 
-function text(reports: readonly IncidentReport[], seed: number): string {
+/** @param judged the goals are those of the incidents, and not of what somebody recorded */
+function text(reports: readonly IncidentReport[], seed: number, judged: boolean): string {
   const [only, ...more] = reports
   const details = only !== undefined && more.length === 0 ? `\n${only.title}\n\n${typeTable(only)}${hindsightLine(only)}` : `\n${overallLines(reports)}`
-  return `seed ${seed}, requirements divided by ${reports[0]?.scale ?? 1}; times in ms of the simulated clock\n\n${summaryTable(reports)}${details}${alertText(reports)}`
+  return `seed ${seed}, requirements divided by ${reports[0]?.scale ?? 1}; times in ms of the simulated clock\n\n${summaryTable(reports)}${details}${alertText(reports)}${judged && reports.every(({ oracle }) => oracle.all.operations > 0) ? goalText(reports) : ''}`
 }
 
 function hindsightLine(report: IncidentReport): string {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { operationTypes, runbookMatrix } from '../operation/matrix.ts'
 import { Scoreboard, type RunFigures } from '../simulate/figures.ts'
+import { checkGoals } from '../simulate/goals.ts'
 import { incidentRun, type IncidentReport } from '../simulate/incident-report.ts'
 import { scenarioNamed } from '../simulate/scenarios.ts'
-import { checkGoals, drillReport } from './markdown-report.ts'
+import { drillReport } from './markdown-report.ts'
 
 /** A hundred operations of each type, of which so many are in time. */
 function figures(inTime: number, attempts = 1): RunFigures {

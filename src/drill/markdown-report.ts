@@ -2,10 +2,11 @@
  * The report of drills as a page of Markdown with two charts beside it: what a person shows their boss. It states how the
  * figures were made, gives each share with its sample count and interval, and says plainly where a goal was not reached.
  *
- * The goals are those that the project set itself before the first drill; they are checked here and nowhere softened.
+ * Which goals there are, and whether they were reached, is said in one place (`simulate/goals.ts`).
  */
 import { operationTypes } from '../operation/matrix.ts'
-import { overallOf, type IncidentReport, type IncidentRun } from '../simulate/incident-report.ts'
+import { checkGoals } from '../simulate/goals.ts'
+import type { IncidentReport, IncidentRun } from '../simulate/incident-report.ts'
 import { milliseconds, minutes, percent } from '../simulate/report-table.ts'
 import { barChart, type BarGroup } from './svg-chart.ts'
 
@@ -14,15 +15,6 @@ export interface DrillReportFile {
   readonly text: string
 }
 
-export interface GoalCheck {
-  readonly goal: string
-  readonly reached: boolean
-  readonly figure: string
-}
-
-const overload = 'overload'
-const calm = 'calm'
-
 /** @param conditions where and how it was run, one sentence each */
 export function drillReport(reports: readonly IncidentReport[], conditions: readonly string[]): readonly DrillReportFile[] {
   return [
@@ -30,41 +22,6 @@ export function drillReport(reports: readonly IncidentReport[], conditions: read
     { name: 'p99.svg', text: latencyChart(reports) },
     { name: 'README.md', text: page(reports, conditions) },
   ]
-}
-
-export function checkGoals(reports: readonly IncidentReport[]): readonly GoalCheck[] {
-  const checks: GoalCheck[] = []
-  const check = (goal: string, reached: boolean, figure: string): void => void checks.push({ goal, reached, figure })
-  const [ours, peers] = [reports[0]?.runs[0]?.name ?? '', reports[0]?.runs[1]?.name ?? '']
-  if (reports.length > 1) {
-    const all = overallOf(reports, ours)
-    const theirs = overallOf(reports, peers)
-    check('all incidents: 98.5 % of what the oracle answers in time', all.ofOracle >= 0.985, percent(all.ofOracle))
-    check('all incidents: at most half of the misses of the peers’ policy', all.misses <= theirs.misses / 2, `${all.misses} of ${all.possible}, theirs ${theirs.misses}`)
-  }
-  for (const report of reports) {
-    const [run, peer] = report.runs
-    if (run === undefined) continue
-    const { scenario } = report
-    if (scenario === overload) {
-      check(`${scenario}: 90 % of the oracle, weighted by priority`, run.weightedOfOracle >= 0.9, percent(run.weightedOfOracle))
-      if (run.goodput !== null) check(`${scenario}: goodput 85 % of capacity`, run.goodput >= 0.85, percent(run.goodput))
-    } else check(`${scenario}: 97 % of the oracle`, run.ofOracle >= 0.97, percent(run.ofOracle))
-    check(`${scenario}: 99 % of the emergencies that the oracle answers`, run.emergencyOfOracle >= 0.99, percent(run.emergencyOfOracle))
-    const { attemptsPerOperation, hedgesPerOperation } = run.figures.all
-    const most = scenario === calm ? 1.02 : 1.35
-    check(`${scenario}: at most ${most} attempts per operation`, attemptsPerOperation <= most, attemptsPerOperation.toFixed(3))
-    if (scenario === calm) check(`${scenario}: hedges under 1 %, no trips, no shedding`, hedgesPerOperation < 0.01 && run.extra?.trips === 0 && run.extra.shed === 0, `${percent(hedgesPerOperation)}, ${run.extra?.trips ?? 0} trips, ${run.extra?.shed ?? 0} shed`)
-    if (peer !== undefined) check(`${scenario}: not below the peers’ policy`, run.ofOracle >= peer.ofOracle || overlaps(run, peer), `${percent(run.ofOracle)}, theirs ${percent(peer.ofOracle)}`)
-    if (report.alerts !== undefined) check(`${scenario}: operators are told once, of the cause, and nothing else`, report.alerts.faults.length === 0, report.alerts.faults.join('; ') || `${report.alerts.pages} pages`)
-    check(`${scenario}: no wrong answer, nothing lost`, run.figures.all.wrong === 0 && (run.extra?.lost ?? 0) === 0, `${run.figures.all.wrong} wrong, ${run.extra?.lost ?? 0} lost`)
-  }
-  return checks
-}
-
-/** Within the noise of the samples: neither is shown to be better. */
-function overlaps(run: IncidentRun, peer: IncidentRun): boolean {
-  return run.figures.all.inTime.high >= peer.figures.all.inTime.low && peer.figures.all.inTime.high >= run.figures.all.inTime.low && run.figures.all.inTime.share >= peer.figures.all.inTime.low
 }
 
 function page(reports: readonly IncidentReport[], conditions: readonly string[]): string {

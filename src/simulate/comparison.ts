@@ -5,7 +5,7 @@
 import type { RouterSettings } from '../router/hybrid-router.ts'
 import { createSeededRandom } from '../runtime/random.ts'
 import { Fates } from './fate.ts'
-import { Scoreboard, type Outcome } from './figures.ts'
+import { Scoreboard, type Outcome, type RunFigures } from './figures.ts'
 import { incidentRun, oracleFigures, type IncidentReport, type IncidentRun } from './incident-report.ts'
 import { foresee, type OracleVerdict } from './oracle.ts'
 import type { Scenario } from './scenario.ts'
@@ -46,6 +46,12 @@ export function simulateMany(scenario: Scenario, seed: number, configurations: r
     return incidentRun(name, scenario, matrix, figures, nobody, { trips, shed, lost, hindsight })
   })
   return { scenario: scenario.name, title: scenario.title, seed, scale: scenario.scale, durationMs: scenario.durationMs, oracle: nobody, runs }
+}
+
+/** The same operations and luck without hedges: what hedging is worth where one request in twenty is slow. */
+export function simulateUnhedged(scenario: Scenario, seed: number, settings: RouterSettings): RunFigures {
+  const { all, byType } = simulateRouter({ scenario, seed, work: generateWork(scenario, createSeededRandom(seed)) }, { ...settings, chance: { ...settings.chance, hedging: false } })
+  return { all, byType }
 }
 
 /** Counts what both the oracle and a run answered in time. */

@@ -21,6 +21,8 @@ export interface IncidentReport {
   readonly durationMs: number
   readonly oracle: RunFigures
   readonly runs: readonly IncidentRun[]
+  /** The same incident and luck with hedging switched off; absent where nobody looked. */
+  readonly unhedged?: RunFigures
   /** What operators were told of it, on a virtual clock at the runbook's own times; absent where nobody looked. */
   readonly alerts?: AlertReport
 }
