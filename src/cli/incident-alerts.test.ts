@@ -18,7 +18,9 @@ describe('operators are told once, of the cause, and nothing else', () => {
   it.each(scenarios.map(({ name }) => ({ name, why: expectedAlerts[name]?.why ?? '' })))('$name: $why', async ({ name }) => {
     const report = await incidentAlerts(scenarioNamed(name)!, seed)
     expect(report.faults).toEqual([])
-    expect(report.alerts.map(({ rule, component }) => `${rule} on ${component}`)).toEqual(expectedAlerts[name]!.alerts.map(({ rule, component }) => `${rule} on ${component}`))
+    const expected = expectedAlerts[name]!
+    if (expected.orNone === true && report.pages === 0) return
+    expect(report.alerts.map(({ rule, component }) => `${rule} on ${component}`)).toEqual(expected.alerts.map(({ rule, component }) => `${rule} on ${component}`))
   })
 
   it('of calm hours with little traffic they are told nothing', async () => {

@@ -36,6 +36,15 @@ describe('what operators are told of an incident', () => {
     expect(faultsOf(seen)).toContain(says)
   })
 
+  it('may be nothing where an incident is at the border of a rule, and is not half of it', () => {
+    const silent: AlertsSeen = { raised: [], notifications: [], lost: 0 }
+    const faults = (seen: AlertsSeen) => alertReport(incident, 4, seen, { ...expectedAlerts['direct-down']!, orNone: true }).faults
+    expect(faults(silent)).toEqual([])
+    expect(faults({ ...silent, lost: 1 })).toEqual(['1 operations never ended'])
+    expect(faults({ ...right, raised: [down] })).toContain('direct-bedrock-unavailable on direct-bedrock-client was not raised')
+    expect(alertReport(incident, 4, silent, expectedAlerts['direct-down']!).faults).not.toEqual([])
+  })
+
   it('is wrong in a calm where anything was told', () => {
     expect(alertReport(alertIncident(scenarioNamed('calm')!, false), 4, right, expectedAlerts['calm']!).faults).not.toEqual([])
   })
