@@ -486,7 +486,7 @@ describe('places', () => {
   it('a target that was overtaken three times rests, and is asked again afterwards', () => {
     const { clock, run, direct, published, router } = setUp({ direct: ({ target }) => (target === 'frankfurt' ? hangs() : answers('here', 10)) })
     for (let count = 0; count < 3; count += 1) run(operationOf('emergency'))
-    clock.advance(2_300)
+    clock.advance(2_600)
     expect(published.filter((event) => event.type === 'breaker_tripped')).toMatchObject([{ route: 'direct', target: 'frankfurt' }])
     expect(router.breakers().map(({ target, phase, trips }) => [target, phase, trips])).toEqual([['frankfurt', 'open', 1], ['ireland', 'closed', 0], ['ops', 'closed', 0]])
     run(operationOf('emergency'))

@@ -30,13 +30,30 @@ export class AttemptBudget {
     this.#tokens = Math.min(this.#burst, this.#tokens + this.#share)
   }
 
-  /**
-   * True when the attempt may be made; it is then paid for.
-   * @param kept how many must remain, for those who need them more
-   */
+  /** What is left of the most that is saved up, 0 to 1. */
+  get left(): number {
+    return this.#burst === 0 ? 0 : Math.max(0, this.#tokens / this.#burst)
+  }
+
+  /** Whether `spend` would succeed. @param kept how many must remain, for those who need them more */
+  covers(kept: number = 0): boolean {
+    return this.#tokens >= enough + Math.min(kept, this.#burst / 2)
+  }
+
+  /** True when the attempt may be made; it is then paid for. @param kept as for `covers` */
   spend(kept: number = 0): boolean {
-    if (this.#tokens < enough + Math.min(kept, this.#burst / 2)) return false
+    if (!this.covers(kept)) return false
     this.#tokens = Math.max(0, this.#tokens - 1)
     return true
+  }
+
+  /** An attempt that is made in any case is paid for, on credit if need be: of no more than is saved up at the most. */
+  charge(): void {
+    this.#tokens = Math.max(-this.#burst, this.#tokens - 1)
+  }
+
+  /** It was worth its price. */
+  refund(tokens: number): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + tokens)
   }
 }

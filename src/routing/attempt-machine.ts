@@ -19,7 +19,7 @@
 import { failsEverywhere, type Fault } from '../operation/fault.ts'
 import type { Operation } from '../operation/operation.ts'
 import type { AttemptOutcome } from '../operation/result.ts'
-import { cancelAttempt, cancelOthers, finish, finishAtDeadline, leaveRoom, reasonFor, settle, start, startAlone } from './attempt-moves.ts'
+import { cancelAttempt, cancelOthers, finish, finishAtDeadline, leaveRoom, reasonFor, settle, start, startAlone, tellHedges } from './attempt-moves.ts'
 import type { AttemptRules, StepFacts } from './attempt-rules.ts'
 import { endsAtMs, isBound, lastOn, newRun, runningAttempt, type Attempt, type Run } from './attempt-run.ts'
 import { candidateNamed, tierOf, tiers } from './candidate-order.ts'
@@ -131,6 +131,7 @@ function speak(run: Run, attempt: Attempt, nowMs: number, actions: MachineAction
   run.waiting = null
   leaveRoom(run, actions)
   cancelOthers(run, attempt, nowMs, actions)
+  tellHedges(run, attempt.number)
   actions.push({ type: 'speak', number: attempt.number })
   return { phase: 'speaking', run, speaker: attempt.number }
 }

@@ -30,6 +30,8 @@ export function start(run: Run, route: Route, target: string, reason: AttemptRea
     endedAtMs: facts.nowMs,
     fault: null,
     checkAtMs: Number.POSITIVE_INFINITY,
+    late: false,
+    hedging: false,
     overdue: false,
   }
   const restart = run.firstContentAtMs !== null
@@ -78,6 +80,16 @@ export function cancelOthers(run: Run, winner: Attempt | null, nowMs: number, ac
   for (const attempt of run.attempts) if (attempt.outcome === null && attempt !== winner) cancelAttempt(run, attempt, outcome, nowMs, actions)
 }
 
+/** The policy learns whether a hedge was worth its price. */
+export function tellHedges(run: Run, winner: number | null): void {
+  if (run.attempts.length === 1) return
+  for (const attempt of run.attempts) {
+    if (!attempt.hedging) continue
+    attempt.hedging = false
+    run.rules.policy.onHedgeEnded(attempt.number === winner)
+  }
+}
+
 /** It no longer waits for room, if it did. */
 export function leaveRoom(run: Run, actions: MachineAction[]): void {
   if (run.room === null) return
@@ -95,6 +107,7 @@ export function finishAtDeadline(run: Run, nowMs: number, actions: MachineAction
 /** The one end of every operation. */
 export function finish(run: Run, status: MachineStatus, winner: number | null, problem: FinalProblem | null, nowMs: number, actions: MachineAction[]): MachineState {
   cancelOthers(run, null, nowMs, actions)
+  tellHedges(run, winner)
   run.waiting = null
   leaveRoom(run, actions)
   run.wakeAtMs = Number.POSITIVE_INFINITY

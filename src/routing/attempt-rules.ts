@@ -50,12 +50,16 @@ export interface RescuePolicy {
   checkAtMs(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): number
   /** Asked only when help could be started: what it names is started. */
   onCheck(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): RescueVerdict
+  /** Once for every hedge. @param won it answered first */
+  onHedgeEnded(won: boolean): void
   /** Whether an attempt there that starts at the instant may still answer by the hard timeout. */
   isWorthStarting(work: PendingWork, route: Route, target: string, atMs: number, facts: StepFacts): boolean
   /** Until when waiting for room makes sense: later, the requirement would probably be missed wherever it went. */
   latestStartMs(work: PendingWork, facts: StepFacts): number
   /** The same for one target; `surely`: until when it would nearly surely be met there. */
   latestStartThereMs(work: PendingWork, route: Route, target: string, surely: boolean, facts: StepFacts): number
+  /** The last instant at which an attempt would more likely than not be in time, wherever it went, be its target well or not. */
+  latestRetryMs(work: PendingWork, facts: StepFacts): number
 }
 
 export interface AttemptRules {
@@ -108,7 +112,9 @@ export const defaultAttemptLimits: AttemptLimits = Object.freeze({
 export const neverRescue: RescuePolicy = Object.freeze({
   checkAtMs: () => Number.POSITIVE_INFINITY,
   onCheck: () => ({ help: false as const, checkAgainAtMs: Number.POSITIVE_INFINITY }),
+  onHedgeEnded: () => undefined,
   isWorthStarting: () => true,
   latestStartMs: (work: PendingWork) => work.requiredByMs,
   latestStartThereMs: (work: PendingWork) => work.requiredByMs,
+  latestRetryMs: (work: PendingWork) => work.requiredByMs,
 })

@@ -25,6 +25,10 @@ export interface Attempt {
   fault: Fault | null
   /** When the policy looks at it; Infinity once help was started, or never. */
   checkAtMs: number
+  /** The look at it came late once: what had arrived meanwhile was let in first. */
+  late: boolean
+  /** It is a hedge of which the policy does not know yet how it ended. */
+  hedging: boolean
   /** Help was wanted for it: it no longer holds others back. */
   overdue: boolean
 }

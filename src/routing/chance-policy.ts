@@ -6,7 +6,7 @@
  *           running attempt is preferred.
  *   hedge   the attempt has outlived the tail of its own history. Another target, of the same route if it has one, and never when the
  *           system is crowded, when a target there was throttled lately, in emergency mode, or for what must not be repeated.
- *           A process that has seen too little has no tail and hedges nothing.
+ *           A process that has seen too little has no tail and hedges nothing, and one whose hedges lose waits longer and hedges less.
  *
  * It also says what is not worth starting: an attempt that, by what was measured, cannot answer by the hard timeout. One in
  * twenty is let through all the same, so that a target which has become quicker is noticed; an emergency always is.
@@ -18,9 +18,10 @@
 import type { Route } from '../operation/matrix.ts'
 import { AttemptBudget } from './attempt-budget.ts'
 import type { PendingAttempt, PendingWork, RescuePolicy, RescueVerdict, StepFacts } from './attempt-rules.ts'
-import { isReady } from './candidate-order.ts'
 import { inEmergencyMode } from './claim.ts'
-import { otherRoute, type Candidate, type Overrides } from './conditions.ts'
+import type { Overrides } from './conditions.ts'
+import { HedgeBudget } from './hedge-budget.ts'
+import { hasOthers, hedgerFor, rescuerFor } from './helper-choice.ts'
 import type { LatencyBasis } from './latency-estimates.ts'
 import type { LatencyForecast } from './latency-forecast.ts'
 import { estimateKey as keyOf } from './target-record.ts'
@@ -48,14 +49,10 @@ export const defaultChanceSettings: ChanceSettings = Object.freeze({
   helpAfterMs: Object.freeze({ direct: null, mcp: null }),
 })
 
-/** Rescues and hedges that a quiet process has saved up: a burst on one target before its breaker opens. */
+/** Rescues that a quiet process has saved up: a burst on one target before its breaker opens. */
 const burst = 20
 /** Rescues that only emergencies and critical work may spend: humble work must not use up what they need. */
 const keptForCritical = 10
-/** A helper is clearly better when its chance to miss is below this share of the runner's. */
-const clearlyBetter = 0.7
-/** Among helpers this much alike, the one that shares less with the running attempt is taken. */
-const alike = 0.8
 /** The slightest risk: at full aggressiveness the threshold is this share of the configured one. */
 const slightestShare = 0.05
 /** An emergency has no other route to be saved by, and of a hundred one may be missed: its threshold is this share of the others'. */
@@ -68,6 +65,10 @@ const shortestLookMs = 5
 const doubtSamples = 20
 const hopelessChance = 0.95
 const letThroughShare = 0.05
+/** As quick as this share of its kind an answer may well be: an emergency's last attempt begins in time for that. */
+const quickShare = 0.3
+/** The same where nothing was measured, as a share of the requirement: the median of the estimates' own prior. */
+const unknownQuickShare = 0.1
 /**
  * What waits is started where this share of its kind would still be in time; where nobody of its class can wait for that, where
  * this lower share would. It may wait for half of its time in any case.
@@ -75,12 +76,10 @@ const letThroughShare = 0.05
 const surelyShare = 0.99
 const likelyShare = 0.8
 const mostEarly = 0.5
-/** ms after a throttle in which nothing is hedged on that route. */
-const throttledLatelyMs = 10_000
 
 export class ChancePolicy implements RescuePolicy {
   readonly rescues: AttemptBudget
-  readonly hedges: AttemptBudget
+  readonly hedges: HedgeBudget
   readonly #forecast: LatencyForecast
   readonly #settings: ChanceSettings
   readonly #threshold: number
@@ -90,7 +89,7 @@ export class ChancePolicy implements RescuePolicy {
     this.#forecast = forecast
     this.#threshold = thresholdOf(settings.rescueThreshold, settings.aggressiveness)
     this.rescues = new AttemptBudget(settings.rescueShare, burst)
-    this.hedges = new AttemptBudget(settings.hedging ? settings.hedgeShare : 0, burst / 2)
+    this.hedges = new HedgeBudget(settings.hedging ? settings.hedgeShare : 0)
   }
 
   /** An operation was admitted. */
@@ -132,19 +131,26 @@ export class ChancePolicy implements RescuePolicy {
     if ((miss >= threshold && nowMs >= attempt.startedAtMs + patienceMs) || overdue) {
       wanted = true
       // What is overdue by an operator's word is not judged by its own forecast.
-      const helper = this.#bestHelper(work, attempt, basis, byMs, overdue ? 1 : miss, facts)
-      if (helper !== null && this.rescues.spend(work.priorityRank === 0 ? 0 : keptForCritical)) return { help: true, kind: 'rescue', ...helper }
+      const helper = rescuerFor(work, attempt, this.#forecast, basis, byMs, overdue ? 1 : miss, facts)
+      if (helper !== null && this.rescues.spend(work.priorityRank === 0 ? 0 : keptForCritical)) {
+        this.hedges.onRescue()
+        return { help: true, kind: 'rescue', ...helper }
+      }
     }
     const tailMs = attempt.repeatable && this.#mayHedge(facts) ? this.#forecast.tailMs(key, type, basis, timeLeftMs, threshold, nowMs) : Number.POSITIVE_INFINITY
-    const tail = attempt.startedAtMs + tailMs
+    const tail = attempt.startedAtMs + this.hedges.patience * tailMs
     if (nowMs >= tail) {
       wanted = true
-      const hedge = hedgeFor(work, attempt, facts)
+      const hedge = hedgerFor(work, attempt, facts)
       if (hedge !== null && this.hedges.spend()) return { help: true, kind: 'hedge', ...hedge }
     }
     if (wanted) return { help: false, checkAgainAtMs: nowMs + Math.max(shortestLookMs, lookAgainShare * (byMs - nowMs)) }
     const crossing = attempt.startedAtMs + Math.max(patienceMs, this.#forecast.search(key, type, basis, waitedMs, timeLeftMs, threshold, nowMs))
     return { help: false, checkAgainAtMs: Math.max(nowMs + shortestLookMs, Math.min(crossing, overdueAt, tail)) }
+  }
+
+  onHedgeEnded(won: boolean): void {
+    this.hedges.onEnded(won)
   }
 
   isWorthStarting(work: PendingWork, route: Route, target: string, atMs: number, facts: StepFacts): boolean {
@@ -173,6 +179,19 @@ export class ChancePolicy implements RescuePolicy {
     return this.#forecast.usualMs(key, work.operation.type, basisOf(work), share, facts.nowMs)
   }
 
+  latestRetryMs(work: PendingWork, facts: StepFacts): number {
+    const basis = basisOf(work)
+    let quickestMs = Number.POSITIVE_INFINITY
+    for (const route of work.plan.routes) {
+      for (const { id } of facts.conditions[route].candidates) {
+        quickestMs = Math.min(quickestMs, this.#forecast.estimates.ownQuantile(keyOf(route, id), work.operation.type, basis, quickShare) ?? Number.POSITIVE_INFINITY)
+      }
+    }
+    const dueMs = dueByMs(work, facts.nowMs)
+    const wholeMs = dueMs - work.arrivedAtMs
+    return dueMs - Math.min(Number.isFinite(quickestMs) ? quickestMs : unknownQuickShare * wholeMs, mostEarly * wholeMs)
+  }
+
   /** All that runs must miss for the operation to miss. */
   #missOfRunning(work: PendingWork, basis: LatencyBasis, byMs: number, nowMs: number): number {
     let miss = 1
@@ -180,22 +199,6 @@ export class ChancePolicy implements RescuePolicy {
       if (outcome === null) miss *= this.#forecast.missChance(keyOf(route, target), work.operation.type, basis, nowMs - startedAtMs, byMs - nowMs, nowMs)
     }
     return miss
-  }
-
-  #bestHelper(work: PendingWork, attempt: PendingAttempt, basis: LatencyBasis, byMs: number, miss: number, facts: StepFacts): { readonly route: Route; readonly target: string } | null {
-    const { nowMs, conditions } = facts
-    let best: { readonly route: Route; readonly target: string } | null = null
-    let bestMiss = miss * clearlyBetter
-    for (const route of helpOrder(work, attempt.route)) {
-      for (const candidate of conditions[route].candidates) {
-        if (wasTried(work, route, candidate.id) || !isReady(candidate, nowMs, work.plan.claim)) continue
-        const its = this.#forecast.missChance(keyOf(route, candidate.id), work.operation.type, basis, 0, byMs - nowMs, nowMs)
-        if (its > bestMiss) continue
-        best = { route, target: candidate.id }
-        bestMiss = its * alike
-      }
-    }
-    return best
   }
 
   /** "Only after a failure" holds for it too. */
@@ -239,44 +242,4 @@ function latestBy(work: PendingWork, usualMs: number, nowMs: number): number {
 /** Until the requirement has passed it counts; from then on the hard timeout does. */
 function dueByMs(work: PendingWork, nowMs: number): number {
   return nowMs < work.requiredByMs ? work.requiredByMs : work.deadlineMs
-}
-
-const directOther: readonly Route[] = ['mcp', 'direct']
-const mcpOther: readonly Route[] = ['direct', 'mcp']
-
-function helpOrder(work: PendingWork, running: Route): readonly Route[] {
-  if (work.plan.routes.length < 2) return work.plan.routes
-  return otherRoute(running) === 'mcp' ? directOther : mcpOther
-}
-
-function hasOthers(work: PendingWork, facts: StepFacts): boolean {
-  let candidates = 0
-  for (const route of work.plan.routes) candidates += facts.conditions[route].candidates.length
-  return candidates > 1
-}
-
-function wasTried(work: PendingWork, route: Route, target: string): boolean {
-  for (const attempt of work.attempts) if (attempt.target === target && attempt.route === route) return true
-  return false
-}
-
-/** The same route; another one that is allowed where this one has no other target at all. */
-function hedgeFor(work: PendingWork, attempt: PendingAttempt, facts: StepFacts): { readonly route: Route; readonly target: string } | null {
-  const { candidates } = facts.conditions[attempt.route]
-  const isAlone = candidates.every(({ id }) => wasTried(work, attempt.route, id))
-  const route = isAlone ? otherRoute(attempt.route) : attempt.route
-  if (!work.plan.routes.includes(route)) return null
-  const target = hedgeTarget(work, route, facts)
-  return target === null ? null : { route, target }
-}
-
-function hedgeTarget(work: PendingWork, route: Route, facts: StepFacts): string | null {
-  const { candidates } = facts.conditions[route]
-  let found: Candidate | null = null
-  for (const candidate of candidates) {
-    if (facts.nowMs - candidate.lastThrottledMs < throttledLatelyMs) return null
-    if (found !== null || candidate.slow || candidate.probing) continue
-    if (!wasTried(work, route, candidate.id) && isReady(candidate, facts.nowMs, work.plan.claim)) found = candidate
-  }
-  return found?.id ?? null
 }

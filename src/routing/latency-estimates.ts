@@ -7,8 +7,11 @@
  * composed of first content and length, because a target that was only streamed from says nothing else. The tokens a
  * caller asks for are only a cap and are not used.
  *
+ * What was seen of one type is little. By how much answers differ from what is usual for their type is a matter of the target,
+ * and is learnt from all types together: it says how likely the rest of a long wait is, and where the tail of the normal begins.
+ *
  * Cold figures come from the matrix: an operation's requirement says what order of size is normal. The prior counts as a
- * few samples, so that it rules alone at first and hardly after some dozens.
+ * sample among those that took as long as the attempt has waited, so that nothing is certain because it happened once.
  *
  * An attempt that was given up without an answer is a sample too ("at least so long"): left out, a target that hangs would
  * look as fast as its last good answers. It is spread over what was still to come.
@@ -37,6 +40,14 @@ export interface LatencyPrior {
 /** Where an attempt that was given up might have ended: the middles of the four quarters of what is left. */
 const beyondShares = [0.125, 0.375, 0.625, 0.875]
 const mostStretches = 3
+/** What is usual is the median, found by steps towards each sample: those that are ten times slower count as any other. */
+const usualStep = 0.02
+const leastUsualMs = 0.1
+/** Samples before a shape is believed, and the quantile that bounds its body. */
+const shapeSamples = 50
+const bodyShare = 0.85
+/** What makes of that quantile the tail: on a logarithmic normal the 98.9th percentile, and the 99.7th where one in twenty is slow. */
+const bodyPower = 2.2
 /** Below this weight completion is composed of its parts. */
 const enoughSamples = 8
 
@@ -44,13 +55,28 @@ interface PairEstimates {
   readonly firstContent: DecayingHistogram
   readonly completion: DecayingHistogram
   readonly perToken: DecayingHistogram
+  /** What is usual, ms: the unit of what all types of the target have in common. */
+  readonly usual: Readonly<Record<LatencyBasis, Usual>>
+  /** Those of its target. */
+  readonly ratios: TargetEstimates['ratios']
   /** Attempts in a row that were given up. */
   unanswered: number
 }
 
+interface Usual {
+  ms: number
+  samples: number
+}
+
+/** By how much answers of a target differ from what is usual for their type: its shape, which needs fewer samples than each type's own. */
+interface TargetEstimates {
+  readonly byType: Map<OperationType, PairEstimates>
+  readonly ratios: Readonly<Record<LatencyBasis, DecayingHistogram>>
+}
+
 export class LatencyEstimates {
   readonly #settings: LatencyEstimateSettings
-  readonly #pairs = new Map<string, Map<OperationType, PairEstimates>>()
+  readonly #targets = new Map<string, TargetEstimates>()
   readonly #outputTokens: Readonly<Record<OperationType, DecayingHistogram>>
 
   constructor(settings: LatencyEstimateSettings) {
@@ -62,13 +88,16 @@ export class LatencyEstimates {
   }
 
   onFirstContent(target: string, type: OperationType, afterMs: number, nowMs: number): void {
-    this.#pair(target, type).firstContent.record(afterMs, nowMs)
+    const pair = this.#pair(target, type)
+    pair.firstContent.record(afterMs, nowMs)
+    learnRatio(pair, 'first_content', afterMs, nowMs)
   }
 
   /** @param firstContentMs null when it was not seen, as in an answer that came whole */
   onCompleted(target: string, type: OperationType, afterMs: number, firstContentMs: number | null, outputTokens: number, nowMs: number): void {
     const pair = this.#pair(target, type)
     pair.completion.record(afterMs, nowMs)
+    learnRatio(pair, 'completion', afterMs, nowMs)
     pair.unanswered = 0
     if (outputTokens <= 0) return
     this.#outputTokens[type].record(outputTokens, nowMs)
@@ -89,54 +118,64 @@ export class LatencyEstimates {
       beyondMs.push(waitedMs + stretch * (pointMs - waitedMs))
     }
     // Looked up first: the points must not be drawn from each other.
-    for (const pointMs of beyondMs) histogram.record(pointMs, nowMs, 1 / beyondMs.length)
+    const unitMs = pair.usual[basis].ms
+    for (const pointMs of beyondMs) {
+      histogram.record(pointMs, nowMs, 1 / beyondMs.length)
+      if (unitMs > 0) pair.ratios[basis].record(pointMs / unitMs, nowMs, 1 / beyondMs.length)
+    }
   }
 
-  /** The chance that an attempt which has waited `waitedMs` is still without an answer after `remainingMs` more. */
+  /**
+   * The chance that an attempt which has waited `waitedMs` is still without an answer after `remainingMs` more: of the samples
+   * that took so long, those that took longer still. The prior speaks for some of those that took so long, however many
+   * did not: where one sample alone had waited as long, it must not be what happens for certain.
+   */
   missChance(target: string, type: OperationType, basis: LatencyBasis, waitedMs: number, remainingMs: number, nowMs: number): number {
     if (remainingMs <= 0) return 1
-    const reached = this.#surviving(target, type, basis, waitedMs, nowMs)
-    if (reached <= 1e-9) return 1
-    return Math.min(1, this.#surviving(target, type, basis, waitedMs + remainingMs, nowMs) / reached)
+    const { priors, priorWeight } = this.#settings
+    const dueMs = waitedMs + remainingMs
+    const prior = priorSurvival(priors[type], dueMs) / priorSurvival(priors[type], waitedMs)
+    const pair = this.#targets.get(target)?.byType.get(type)
+    if (pair === undefined) return prior
+    const unitMs = pair.usual[basis].ms
+    const usual = unitMs > 0 ? chanceBeyond(pair.ratios[basis], waitedMs / unitMs, dueMs / unitMs, prior, priorWeight, nowMs) : prior
+    const reached = this.#observed(pair, type, basis, waitedMs, nowMs)
+    const late = this.#observed(pair, type, basis, dueMs, nowMs)
+    return Math.min(1, (priorWeight * usual + late.share * late.weight) / (priorWeight + reached.share * reached.weight))
   }
 
-  /** The time below which `share` of the attempts answer, prior included. For hedging delays and the order of targets. */
-  quantile(target: string, type: OperationType, basis: LatencyBasis, share: number, nowMs: number): number {
-    let low = 0.1
-    let high = 3_600_000
-    // The mixture of prior and samples has no closed quantile; forty halvings of the exponent are exact to a microsecond.
-    for (let step = 0; step < 40 && high / low > 1.005; step += 1) {
-      const middle = Math.sqrt(low * high)
-      if (1 - this.#surviving(target, type, basis, middle, nowMs) < share) low = middle
-      else high = middle
-    }
-    return high
+  /**
+   * By how much what is normal but rare exceeds the median, over all types of the target: from the body of its answers,
+   * because where every twentieth is slow the far quantiles are those of the slow ones. Undefined while there are too few.
+   */
+  tailRatio(target: string, basis: LatencyBasis, nowMs: number): number | undefined {
+    const ratios = this.#targets.get(target)?.ratios[basis]
+    if (ratios === undefined || ratios.weight(nowMs) < shapeSamples) return undefined
+    const median = ratios.quantile(0.5)
+    const upper = ratios.quantile(bodyShare)
+    return median === undefined || upper === undefined ? undefined : (upper / median) ** bodyPower
   }
 
-  /** The same from its own samples alone; undefined while there are none. */
+  /** The time below which `share` of the attempts answered; undefined while there are none. */
   ownQuantile(target: string, type: OperationType, basis: LatencyBasis, share: number): number | undefined {
-    const pair = this.#pairs.get(target)?.get(type)
+    const pair = this.#targets.get(target)?.byType.get(type)
     return (basis === 'first_content' ? pair?.firstContent : pair?.completion)?.quantile(share)
   }
 
   /** How many fresh samples the estimate rests on. */
   weight(target: string, type: OperationType, basis: LatencyBasis, nowMs: number): number {
-    const pair = this.#pairs.get(target)?.get(type)
+    const pair = this.#targets.get(target)?.byType.get(type)
     if (pair === undefined) return 0
     return (basis === 'first_content' ? pair.firstContent : pair.completion).weight(nowMs)
   }
 
   /** An operator's reset, or a target that was replaced: back to the prior. */
   forget(target: string): void {
-    this.#pairs.delete(target)
+    this.#targets.delete(target)
   }
 
-  #surviving(target: string, type: OperationType, basis: LatencyBasis, afterMs: number, nowMs: number): number {
-    const prior = priorSurvival(this.#settings.priors[type], afterMs)
-    const pair = this.#pairs.get(target)?.get(type)
-    if (pair === undefined) return prior
-    const { weight, share } = basis === 'first_content' ? observed(pair.firstContent, afterMs, nowMs) : this.#observedCompletion(pair, type, afterMs, nowMs)
-    return (prior * this.#settings.priorWeight + share * weight) / (this.#settings.priorWeight + weight)
+  #observed(pair: PairEstimates, type: OperationType, basis: LatencyBasis, afterMs: number, nowMs: number): Observed {
+    return basis === 'first_content' ? observed(pair.firstContent, afterMs, nowMs) : this.#observedCompletion(pair, type, afterMs, nowMs)
   }
 
   #observedCompletion(pair: PairEstimates, type: OperationType, afterMs: number, nowMs: number): Observed {
@@ -150,19 +189,42 @@ export class LatencyEstimates {
   }
 
   #pair(target: string, type: OperationType): PairEstimates {
-    let byType = this.#pairs.get(target)
-    if (byType === undefined) {
-      byType = new Map()
-      this.#pairs.set(target, byType)
+    const { halfLifeMs } = this.#settings
+    let estimates = this.#targets.get(target)
+    if (estimates === undefined) {
+      estimates = { byType: new Map(), ratios: { first_content: new DecayingHistogram(halfLifeMs), completion: new DecayingHistogram(halfLifeMs) } }
+      this.#targets.set(target, estimates)
     }
-    let pair = byType.get(type)
+    let pair = estimates.byType.get(type)
     if (pair === undefined) {
-      const { halfLifeMs } = this.#settings
-      pair = { firstContent: new DecayingHistogram(halfLifeMs), completion: new DecayingHistogram(halfLifeMs), perToken: new DecayingHistogram(halfLifeMs), unanswered: 0 }
-      byType.set(type, pair)
+      pair = {
+        firstContent: new DecayingHistogram(halfLifeMs),
+        completion: new DecayingHistogram(halfLifeMs),
+        perToken: new DecayingHistogram(halfLifeMs),
+        usual: { first_content: { ms: 0, samples: 0 }, completion: { ms: 0, samples: 0 } },
+        ratios: estimates.ratios,
+        unanswered: 0,
+      }
+      estimates.byType.set(type, pair)
     }
     return pair
   }
+}
+
+/** Takes the sample as a multiple of what was usual before it. */
+function learnRatio(pair: PairEstimates, basis: LatencyBasis, tookMs: number, nowMs: number): void {
+  const usual = pair.usual[basis]
+  const sampleMs = Math.max(leastUsualMs, tookMs)
+  if (usual.samples >= enoughSamples) pair.ratios[basis].record(sampleMs / usual.ms, nowMs)
+  usual.samples += 1
+  const step = 1 + Math.max(usualStep, 1 / usual.samples)
+  usual.ms = usual.samples === 1 ? sampleMs : sampleMs > usual.ms ? usual.ms * step : usual.ms / step
+}
+
+/** Of the samples beyond `reached`, the share beyond `due`; the prior counts as `priorWeight` of them. */
+function chanceBeyond(histogram: DecayingHistogram, reached: number, due: number, prior: number, priorWeight: number, nowMs: number): number {
+  const weight = histogram.weight(nowMs)
+  return (priorWeight * prior + weight * (histogram.shareAbove(due) ?? 0)) / (priorWeight + weight * (histogram.shareAbove(reached) ?? 0))
 }
 
 interface Observed {
@@ -179,9 +241,9 @@ function observed(histogram: DecayingHistogram, afterMs: number, nowMs: number):
 /** Half of the answers come within a tenth of the requirement, and all but one in a hundred within six tenths of it. */
 const priorMedianShare = 0.1
 const priorP99Share = 0.6
-/** Half-life 20 s: a target that has changed is known as changed within one; four samples are worth as much as the prior. */
+/** Half-life 20 s: a target that has changed is known as changed within one; a single sample is worth as much as the prior. */
 const usualHalfLifeMs = 20_000
-const usualPriorWeight = 4
+const usualPriorWeight = 1
 
 /** Cold figures from the matrix: its requirements say what order of size is normal. */
 export function estimateSettings(matrix: Matrix): LatencyEstimateSettings {

@@ -34,18 +34,19 @@ const keptForMs = 1_000
 const usualForMs = 100
 /** Two operations whose time left differs by less than this share are alike. */
 const alikeShare = 0.02
-/** Samples before a tail is believed: fewer have none. Some are enough for a median, and these wait for the most medians. */
-const tailSamples = 20
+/** Samples before a median is believed, and before it may stand in for that of a type which is not known. */
 const medianSamples = 8
+const someSamples = 3
 /** Help is started while it has this many medians: it may be throttled itself, and go elsewhere. */
 const helpMedians = 2
-/** A hedge waits for more than this many medians (house design). */
-const tailMedians = 3
-/**
- * ... and for the 95th percentile, as long as that is below this many medians. Where every twentieth answer is slow, the
- * 95th percentile is one of the slow ones, and waiting for it would help nobody.
- */
-const mostMedians = 4
+/** The share of the time left for which an attempt of a kind that is not known yet is left alone. */
+const coldShare = 0.5
+/** ... and less where an operator wants help at a slighter risk than this, which is that of an emergency. */
+const coldThreshold = 0.05
+/** A hedge waits for the tail of what is normal (`tailRatio`), within these medians; for so many where that is not known yet. */
+const tailMedians = 2
+const mostMedians = 6
+const unknownMedians = 3.5
 /** The first step of the search, as a share of the time left, and the halvings after it: exact to 1 % of the time left. */
 const firstStepShare = 1 / 32
 const halvings = 4
@@ -97,7 +98,7 @@ export class LatencyForecast {
 
   #findUsual(key: string, type: OperationType, basis: LatencyBasis, share: number, nowMs: number): number {
     if (this.estimates.weight(key, type, basis, nowMs) >= medianSamples) return this.estimates.ownQuantile(key, type, basis, share) ?? 0
-    const longestMs = this.#longestMs(key, basis, share, nowMs)
+    const longestMs = this.#longestMs(key, basis, share, medianSamples, nowMs)
     return longestMs === 0 ? (this.estimates.ownQuantile(key, type, basis, share) ?? 0) : longestMs
   }
 
@@ -162,42 +163,40 @@ export class LatencyForecast {
       threshold,
       crossingMs: this.search(key, type, basis, 0, timeLeftMs, threshold, nowMs),
       tailMs,
-      patienceMs: this.#patience(key, type, basis, timeLeftMs, tailMs, nowMs),
+      patienceMs: this.#patience(key, type, basis, timeLeftMs, tailMs, threshold, nowMs),
     }
     ofKey[index] = made
     return made
   }
 
-  /** What is not known yet is not waited for. */
-  #patience(key: string, type: OperationType, basis: LatencyBasis, timeLeftMs: number, tailMs: number, nowMs: number): number {
+  /** What is not known yet may take half of the time: a prior alone is no reason to start anything. */
+  #patience(key: string, type: OperationType, basis: LatencyBasis, timeLeftMs: number, tailMs: number, threshold: number, nowMs: number): number {
     const medianMs = this.estimates.ownQuantile(key, type, basis, 0.5)
-    if (medianMs === undefined || this.estimates.weight(key, type, basis, nowMs) < medianSamples) return 0
+    if (medianMs === undefined || this.estimates.weight(key, type, basis, nowMs) < medianSamples) return coldShare * timeLeftMs * Math.min(1, threshold / coldThreshold)
     return Math.max(0, Math.min(tailMs, timeLeftMs - helpMedians * medianMs))
   }
 
   /** Of the types that are known there: the best guess, and a patient one, for a type that is not. Infinity when none is. */
   #longestMedianMs(key: string, basis: LatencyBasis, nowMs: number): number {
-    const longestMs = this.#longestMs(key, basis, 0.5, nowMs)
+    const longestMs = this.#longestMs(key, basis, 0.5, someSamples, nowMs)
     return longestMs === 0 ? Number.POSITIVE_INFINITY : longestMs
   }
 
   /** 0 when no type is known there. */
-  #longestMs(key: string, basis: LatencyBasis, share: number, nowMs: number): number {
+  #longestMs(key: string, basis: LatencyBasis, share: number, leastSamples: number, nowMs: number): number {
     let longestMs = 0
     for (const type of operationTypes) {
-      if (this.estimates.weight(key, type, basis, nowMs) < medianSamples) continue
+      if (this.estimates.weight(key, type, basis, nowMs) < leastSamples) continue
       longestMs = Math.max(longestMs, this.estimates.ownQuantile(key, type, basis, share) ?? 0)
     }
     return longestMs
   }
 
   #tail(key: string, type: OperationType, basis: LatencyBasis, nowMs: number): number {
-    const weight = this.estimates.weight(key, type, basis, nowMs)
     const medianMs = this.estimates.ownQuantile(key, type, basis, 0.5)
-    const p95Ms = this.estimates.ownQuantile(key, type, basis, 0.95)
-    if (weight < medianSamples || medianMs === undefined || p95Ms === undefined) return mostMedians * this.#longestMedianMs(key, basis, nowMs)
-    if (weight < tailSamples) return mostMedians * medianMs
-    return Math.max(tailMedians * medianMs, Math.min(p95Ms, mostMedians * medianMs))
+    if (medianMs === undefined || this.estimates.weight(key, type, basis, nowMs) < medianSamples) return unknownMedians * this.#longestMedianMs(key, basis, nowMs)
+    const ratio = this.estimates.tailRatio(key, basis, nowMs)
+    return medianMs * (ratio === undefined ? unknownMedians : Math.min(mostMedians, Math.max(tailMedians, ratio)))
   }
 }
 

@@ -46,7 +46,7 @@ function situation(given: Situation): { readonly run: Run; readonly facts: StepF
   const run = newRun(operation, planRoute(operation, runbookMatrix, conditions, 0), rulesOf({ policy }))
   for (const { route, target, outcome } of given.tried ?? []) {
     const isRefused = outcome === 'throttled'
-    run.attempts.push({ number: run.attempts.length + 1, route, target, reason: 'first', startedAtMs: 0, repeatable: true, sent: true, outcome, endedAtMs: 10, fault: isRefused ? throttled : null, checkAtMs: 0, overdue: false })
+    run.attempts.push({ number: run.attempts.length + 1, route, target, reason: 'first', startedAtMs: 0, repeatable: true, sent: true, outcome, endedAtMs: 10, fault: isRefused ? throttled : null, checkAtMs: 0, late: false, hedging: false, overdue: false })
     if (outcome === null) run.running += 1
   }
   return { run, facts: { nowMs: given.nowMs ?? 100, random: given.random ?? 0.5, conditions } }

@@ -161,7 +161,10 @@ function soonestRetry(run: Run, facts: StepFacts): Extract<Pick, { readonly kind
   return soonest
 }
 
-/** An emergency has no other credentials to go to, and those that have expired are renewed by whoever provides them. */
+/**
+ * An emergency has no other credentials to go to. Those that were refused are renewed at once (`direct/adapters/credential-keeper.ts`), and
+ * what makes them good again later is not seen here; to give up after that costs more answers than attempts (decision 035).
+ */
 function mayPass(run: Run, fault: Fault): boolean {
   return fault.retryable || (fault.kind === 'auth' && run.operation.type === 'emergency')
 }
@@ -169,7 +172,7 @@ function mayPass(run: Run, fault: Fault): boolean {
 /** Full jitter over a span that doubles with each retry, and never outgrows the requirement. */
 function backoffMs(run: Run, fault: Fault, facts: StepFacts): number {
   const { backoffBaseMs, throttledBackoffBaseMs, backoffShare, backoffCapMs } = run.rules.limits
-  if (run.operation.type === 'emergency' && run.firstContentAtMs === null) return spreadMs(run, facts)
+  if (run.operation.type === 'emergency' && run.firstContentAtMs === null) return spreadMs(run, fault, facts)
   const mostMs = backoffShare * run.operation.latencyRequirementMs
   const baseMs = Math.min(fault.kind === 'throttled' ? throttledBackoffBaseMs : backoffBaseMs, mostMs / 2)
   return facts.random * Math.min(backoffCapMs, mostMs, baseMs * 2 ** run.retries)
@@ -177,12 +180,19 @@ function backoffMs(run: Run, fault: Fault, facts: StepFacts): number {
 
 /**
  * Only the number of its attempts bounds an emergency: those that are left are spread over the time in which an answer would
- * still be in time, so that an outage that ends within it is survived. Half of each span is jitter.
+ * still be in time, so that an outage that ends within it is survived. The spaces become shorter: who begins early is in
+ * time even after a long one, and what begins last decides. A part of each is jitter.
  */
-function spreadMs(run: Run, facts: StepFacts): number {
+function spreadMs(run: Run, fault: Fault, facts: StepFacts): number {
   const { limits, policy } = run.rules
   const left = Math.max(1, limits.attempts - run.attempts.length)
-  const latestMs = policy.latestStartMs(run, facts)
-  const spanMs = (latestMs > facts.nowMs ? latestMs : run.deadlineMs) - facts.nowMs
-  return ((0.5 + 0.5 * facts.random) * Math.max(0, spanMs)) / left
+  const isThrottle = fault.kind === 'throttled'
+  const latestMs = isThrottle ? policy.latestStartMs(run, facts) : policy.latestRetryMs(run, facts)
+  const spanMs = Math.max(0, (latestMs > facts.nowMs ? latestMs : run.deadlineMs) - facts.nowMs)
+  const spaces = isThrottle ? throttleSpaces : outageSpaces
+  return spanMs * Math.min(1, (spaces.least + spaces.jitter * facts.random) / left)
 }
+
+/** Of an even space. What throttles has room again soon; after an outage the last attempts matter, so that they are closer to each other. */
+const throttleSpaces = Object.freeze({ least: 0.5, jitter: 0.5 })
+const outageSpaces = Object.freeze({ least: 1.3, jitter: 0.4 })

@@ -9,6 +9,10 @@ import type { StepFacts } from './attempt-rules.ts'
 import { isBound, type Run } from './attempt-run.ts'
 import type { MachineAction } from './machine-protocol.ts'
 
+/** ms. A timer that is later than this has waited for the process; and in how long a turn of the event loop has passed. */
+const lateMs = 5
+const nextTurnMs = 1
+
 /** Asks the policy about every attempt whose time has come. */
 export function checkPending(run: Run, facts: StepFacts, actions: MachineAction[]): void {
   const { nowMs } = facts
@@ -23,6 +27,12 @@ export function checkPending(run: Run, facts: StepFacts, actions: MachineAction[
       attempt.checkAtMs = Number.POSITIVE_INFINITY
       continue
     }
+    if (nowMs - attempt.checkAtMs > lateMs && !attempt.late) {
+      // The process was busy, and answers that came in meanwhile have not been read: they are, before the next timer.
+      attempt.late = true
+      attempt.checkAtMs = nowMs + nextTurnMs
+      continue
+    }
     const verdict = policy.onCheck(run, attempt, facts)
     if (!verdict.help) {
       // A policy that names no later instant is done with this attempt: the machine must not spin.
@@ -32,6 +42,8 @@ export function checkPending(run: Run, facts: StepFacts, actions: MachineAction[
     attempt.checkAtMs = Number.POSITIVE_INFINITY
     attempt.overdue = true
     startAlone(run, verdict.route, verdict.target, reasonFor(run, verdict.route, 'hedge'), facts, actions)
+    const helper = run.attempts.at(-1)
+    if (helper !== undefined && verdict.kind === 'hedge') helper.hedging = true
   }
 }
 

@@ -36,9 +36,11 @@ export const helpAtHalf: RescuePolicy = Object.freeze({
     }
     return { help: false, checkAgainAtMs: Number.POSITIVE_INFINITY }
   },
+  onHedgeEnded: () => undefined,
   isWorthStarting: () => true,
   latestStartMs: (work) => work.requiredByMs,
   latestStartThereMs: (work) => work.requiredByMs,
+  latestRetryMs: (work) => work.requiredByMs,
 } satisfies RescuePolicy)
 
 /** A budget that is never short in a test of some operations. */
